@@ -1,0 +1,40 @@
+// HostMapping: a piece of this process's memory from mmap, unmapped when its owner goes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+
+#include "base/result.h"
+
+namespace nestling {
+
+/// Owns one mmap'd range. Move-only.
+class HostMapping {
+ public:
+  /// Zeroed private memory, committed by the host page by page as it is touched.
+  /// `size` in bytes, a multiple of the page size; the start is aligned to `alignment` (a power of
+  /// two). Fails with kHostRefused when the host has no room.
+  [[nodiscard]] static Result<HostMapping> anonymous(std::uint64_t size, std::uint64_t alignment);
+
+  /// The first `size` bytes of the file behind `fd`, read-only. Fails with kHostRefused.
+  [[nodiscard]] static Result<HostMapping> file(int fd, std::uint64_t size);
+
+  HostMapping() = default;
+  HostMapping(HostMapping&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
+  HostMapping& operator=(HostMapping&& other) noexcept;
+  HostMapping(const HostMapping&) = delete;
+  HostMapping& operator=(const HostMapping&) = delete;
+  ~HostMapping();
+
+  /// All of it. Bytes of a read-only mapping must not be written.
+  [[nodiscard]] std::span<std::byte> bytes() const { return bytes_; }
+
+ private:
+  explicit HostMapping(std::span<std::byte> bytes) : bytes_(bytes) {}
+
+  std::span<std::byte> bytes_;
+};
+
+}  // namespace nestling
