@@ -1,0 +1,95 @@
+// Exit: why a vCPU came back from KVM_RUN, as a typed value; the kernel's union is read in
+// vcpu.cpp.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <variant>
+
+#include "addrspace/range.h"
+#include "devices/device.h"
+
+namespace nestling {
+
+/// Which way a register access moves data, seen from the guest.
+enum class Direction : std::uint8_t { kRead, kWrite };
+
+/// IN, OUT, INS or OUTS. `data` is `width` bytes for each repetition; for reads the handler fills
+/// it in, and the guest sees it at the next run. Valid until then.
+struct PortExit {
+  Port port;
+  Direction direction = Direction::kRead;
+  AccessWidth width = AccessWidth::of(1);
+  std::span<std::byte> data;
+};
+
+/// A load or store where no memory slot is. `data` as in PortExit, 1 to 8 bytes.
+struct MmioExit {
+  GuestPhysAddr address;
+  Direction direction = Direction::kRead;
+  std::span<std::byte> data;
+};
+
+/// HLT without an in-kernel interrupt controller.
+struct HaltExit {
+  enum class Interrupts : std::uint8_t { kDisabled, kEnabled };
+  Interrupts interrupts = Interrupts::kDisabled;
+};
+
+/// x86: the CPU shut down, that is, a triple fault.
+struct ShutdownExit {};
+
+/// The guest asked KVM itself to power off, reset or crash (PSCI, Hyper-V).
+struct SystemEventExit {
+  enum class What : std::uint8_t { kShutdown, kReset, kCrash, kOther };
+  What what = What::kOther;
+  std::uint32_t raw_type = 0;
+};
+
+/// KVM could not go on; for an emulation failure the instruction bytes, where it tells them.
+struct InternalErrorExit {
+  std::uint32_t suberror = 0;
+  std::array<std::uint64_t, 4> data{};
+  std::uint32_t data_count = 0;
+};
+
+/// The hardware refused to enter the guest.
+struct FailEntryExit {
+  std::uint64_t hardware_reason = 0;
+};
+
+/// An access to guest memory that KVM cannot resolve by itself.
+struct MemoryFaultExit {
+  GuestPhysRange range;
+  std::uint64_t flags = 0;
+};
+
+/// A signal or a request to stop; nothing happened in the guest.
+struct InterruptedExit {};
+
+/// One that we did not ask for.
+struct UnknownExit {
+  std::uint32_t reason = 0;
+};
+
+using Exit =
+    std::variant<PortExit, MmioExit, HaltExit, ShutdownExit, SystemEventExit, InternalErrorExit,
+                 FailEntryExit, MemoryFaultExit, InterruptedExit, UnknownExit>;
+
+inline constexpr std::size_t kExitKinds = std::variant_size_v<Exit>;
+
+/// "port", "mmio", "halt" …: the word for the alternative with this index, in JSON and traces.
+[[nodiscard]] constexpr std::string_view exit_kind_name(std::size_t index) {
+  constexpr std::array<std::string_view, kExitKinds> kNames = {
+      "port",           "mmio",       "halt",         "shutdown",    "system-event",
+      "internal-error", "fail-entry", "memory-fault", "interrupted", "unknown"};
+  return index < kNames.size() ? kNames.at(index) : "unknown";
+}
+
+/// How often each kind of exit came, by index of the variant.
+using ExitCounts = std::array<std::uint64_t, kExitKinds>;
+
+}  // namespace nestling
