@@ -24,6 +24,10 @@ class Access {
   [[nodiscard]] constexpr Access operator&(Access other) const {
     return Access(static_cast<std::uint8_t>(bits_ & other.bits_));
   }
+  /// The rights of this set that `taken` does not have.
+  [[nodiscard]] constexpr Access without(Access taken) const {
+    return Access(static_cast<std::uint8_t>(bits_ & ~taken.bits_));
+  }
   /// True when every right of `wanted` is in this set.
   [[nodiscard]] constexpr bool allows(Access wanted) const { return (*this & wanted) == wanted; }
   [[nodiscard]] constexpr bool is_empty() const { return bits_ == 0; }

@@ -1,0 +1,248 @@
+// The walk itself: down the levels, then the rights, then the flags.
+#include "addrspace/x86_64/stage1_walk.h"
+
+#include <optional>
+#include <string_view>
+
+namespace nestling::x86_64 {
+
+namespace {
+
+using Failure = GuestWalk::Failure;
+
+/// How often a walk starts over because an entry changed before its flags were written.
+constexpr int kMaxAttempts = 8;
+
+/// What is asked, with the mode worked out once.
+struct Question {
+  const PagingState& state;
+  PagingMode mode;
+  GuestVirtAddr gva;
+  GuestAccess access;
+};
+
+/// Where a walk arrived, with the rights of all its levels together.
+struct Leaf {
+  int level = 0;
+  std::uint64_t entry = 0;
+  bool writable = true;
+  bool user = true;
+  bool executable = true;
+};
+
+bool is_set(std::uint64_t value, std::uint64_t flag) { return (value & flag) != 0; }
+
+/// A #PF for this access: `cause` is what the tables add to the error code.
+PagingFault page_fault(const Question& question, std::uint32_t cause, int level) {
+  const PagingState& state = question.state;
+  std::uint32_t code = cause;
+  if (question.access.kind == AccessKind::kWrite) {
+    code |= kFaultWrite;
+  }
+  if (question.access.privilege == Privilege::kUser) {
+    code |= kFaultUser;
+  }
+  const bool has_no_execute =
+      question.mode != PagingMode::k32Bit && is_set(state.efer, kEferNoExecute);
+  if (question.access.kind == AccessKind::kExecute &&
+      (has_no_execute || is_set(state.cr4, kCr4Smep))) {
+    code |= kFaultFetch;
+  }
+  return {PagingFault::Kind::kPageFault, code, static_cast<std::int8_t>(level)};
+}
+
+/// What is wrong with an entry by itself.
+std::optional<PagingFault> entry_fault(const Question& question, std::uint64_t entry, int level) {
+  if (!is_set(entry, stage1::kPresent)) {
+    return page_fault(question, 0, level);
+  }
+  const bool leaf = stage1::is_leaf(question.state, question.mode, level, entry);
+  if (!is_set(entry, stage1::reserved_bits(question.state, question.mode, level, leaf))) {
+    return std::nullopt;
+  }
+  if (question.mode == PagingMode::kPae && level == 3) {
+    return PagingFault{PagingFault::Kind::kInvalidTopEntry, 0, 3};
+  }
+  return page_fault(question, kFaultPresent | kFaultReserved, level);
+}
+
+/// Whether an entry has rights and an accessed flag; the top ones of PAE have not.
+bool has_flags(PagingMode mode, int level) { return mode != PagingMode::kPae || level != 3; }
+
+void restrict_rights(const Question& question, int level, std::uint64_t entry, Leaf& leaf) {
+  if (!has_flags(question.mode, level)) {
+    return;
+  }
+  leaf.writable = leaf.writable && is_set(entry, stage1::kWritable);
+  leaf.user = leaf.user && is_set(entry, stage1::kUser);
+  // Without EFER.NXE the bit is reserved, so an entry that gets here has it clear.
+  leaf.executable = leaf.executable && !is_set(entry, stage1::kNoExecute);
+}
+
+/// Reads entries down to the one that maps the page.
+Result<Leaf, Failure> descend(TableMemory& tables, const Question& question, WalkTrace& trace) {
+  const PagingMode mode = question.mode;
+  GuestPhysAddr table = stage1::root(mode, question.state.cr3);
+  Leaf leaf;
+  for (int level = stage1::top_level(mode);; --level) {
+    WalkStep step{static_cast<std::int8_t>(level), table, stage1::index(mode, level, question.gva),
+                  stage1::entry_size(mode), 0};
+    const auto entry = tables.load(step.location());
+    if (!entry) {
+      return failure(Failure(TableFault{step.level, entry.error()}));
+    }
+    step.entry = *entry;
+    trace.append(step);
+    if (const auto fault = entry_fault(question, *entry, level)) {
+      return failure(Failure(*fault));
+    }
+    restrict_rights(question, level, *entry, leaf);
+    if (stage1::is_leaf(question.state, mode, level, *entry)) {
+      leaf.level = level;
+      leaf.entry = *entry;
+      return leaf;
+    }
+    table = stage1::next_table(mode, *entry);
+  }
+}
+
+/// The page's two protection-key bits (bit 0 no access, bit 1 no write), 0 where keys do not count.
+std::uint32_t key_rights(const Question& question, const Leaf& leaf) {
+  const bool long_mode =
+      question.mode == PagingMode::k4Level || question.mode == PagingMode::k5Level;
+  if (!long_mode || !is_set(question.state.cr4, leaf.user ? kCr4UserKeys : kCr4SupervisorKeys)) {
+    return 0;
+  }
+  const auto key = static_cast<unsigned>((leaf.entry >> 59) & 0xf);
+  return ((leaf.user ? question.state.pkru : question.state.pkrs) >> (2 * key)) & 3;
+}
+
+/// The rights the page's key takes away from accesses like the one asked about.
+Access key_denies(const Question& question, const Leaf& leaf) {
+  const std::uint32_t rights = key_rights(question, leaf);
+  if (is_set(rights, 1)) {
+    return Access::read_write();
+  }
+  const bool write_protect =
+      question.access.privilege == Privilege::kUser || is_set(question.state.cr0, kCr0WriteProtect);
+  return is_set(rights, 2) && write_protect ? Access::write() : Access::none();
+}
+
+/// What accesses of the asked privilege may do there; SDM volume 3, "Determination of Access
+/// Rights".
+Access effective_access(const Question& question, const Leaf& leaf) {
+  const PagingState& state = question.state;
+  Access access;
+  const auto grant = [&access](Access right, bool condition) {
+    access = condition ? access | right : access;
+  };
+  if (question.access.privilege == Privilege::kUser) {
+    grant(Access::read(), leaf.user);
+    grant(Access::write(), leaf.user && leaf.writable);
+    grant(Access::execute(), leaf.user && leaf.executable);
+  } else {
+    const bool data = !leaf.user || !is_set(state.cr4, kCr4Smap) || state.alignment_check;
+    grant(Access::read(), data);
+    grant(Access::write(), data && (leaf.writable || !is_set(state.cr0, kCr0WriteProtect)));
+    grant(Access::execute(), leaf.executable && !(leaf.user && is_set(state.cr4, kCr4Smep)));
+  }
+  return access.without(key_denies(question, leaf));
+}
+
+/// The #PF for an access that the rights refuse.
+PagingFault denied(const Question& question, const Leaf& leaf) {
+  const bool by_key = key_denies(question, leaf).allows(needed_right(question.access.kind));
+  return page_fault(question, kFaultPresent | (by_key ? kFaultKey : 0), leaf.level);
+}
+
+/// Writes the flags that are missing; false when an entry is no longer what was read.
+Result<bool, Failure> update_flags(TableMemory& tables, const Question& question,
+                                   const WalkTrace& trace) {
+  for (const WalkStep& step : trace.steps()) {
+    std::uint64_t flags = has_flags(question.mode, step.level) ? stage1::kAccessed : 0;
+    if (&step == &trace.steps().back() && question.access.kind == AccessKind::kWrite) {
+      flags |= stage1::kDirty;
+    }
+    if ((step.entry & flags) == flags) {
+      continue;
+    }
+    const auto swap = tables.exchange(step.location(), step.entry, step.entry | flags);
+    if (!swap) {
+      return failure(Failure(TableFault{step.level, swap.error()}));
+    }
+    if (*swap == TableMemory::Swap::kEntryChanged) {
+      return false;
+    }
+  }
+  return true;
+}
+
+Result<Stage1Page, Failure> translate(const Question& question, const Leaf& leaf) {
+  const Access access = effective_access(question, leaf);
+  if (!access.allows(needed_right(question.access.kind))) {
+    return failure(Failure(denied(question, leaf)));
+  }
+  const std::uint64_t size = 1ULL << stage1::shift(question.mode, leaf.level);
+  const GuestPhysAddr page = stage1::page(question.mode, leaf.level, leaf.entry);
+  return Stage1Page{page + (question.gva.value() & (size - 1)), size, access};
+}
+
+}  // namespace
+
+GuestWalk walk(TableMemory& tables, const PagingState& state, GuestVirtAddr gva, GuestAccess access,
+               TableUpdate update) {
+  const Question question{state, paging_mode(state), gva, access};
+  GuestWalk walk;
+  if (!stage1::is_linear_address(question.mode, gva)) {
+    walk.outcome = failure(Failure(PagingFault{PagingFault::Kind::kNotAnAddress, 0, 0}));
+    return walk;
+  }
+  if (question.mode == PagingMode::kOff) {
+    walk.outcome = Stage1Page{GuestPhysAddr(gva.value()), 1ULL << 32, Access::all()};
+    return walk;
+  }
+  for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
+    walk.trace.clear();
+    const auto leaf = descend(tables, question, walk.trace);
+    if (!leaf) {
+      walk.outcome = failure(leaf.error());
+      return walk;
+    }
+    walk.outcome = translate(question, *leaf);
+    if (!walk.outcome || update == TableUpdate::kNone) {
+      return walk;
+    }
+    const auto updated = update_flags(tables, question, walk.trace);
+    if (!updated) {
+      walk.outcome = failure(updated.error());
+    }
+    if (!updated || *updated) {
+      return walk;
+    }
+  }
+  walk.outcome = failure(Failure(TablesChanging{}));
+  return walk;
+}
+
+std::string describe(const PagingFault& fault) {
+  switch (fault.kind) {
+    case PagingFault::Kind::kNotAnAddress:
+      return "not an address in this paging mode";
+    case PagingFault::Kind::kInvalidTopEntry:
+      return "reserved bits set in a PDPTE";
+    case PagingFault::Kind::kPageFault:
+      break;
+  }
+  const std::uint32_t code = fault.error_code;
+  const char* const kind = is_set(code, kFaultFetch)   ? "fetch"
+                           : is_set(code, kFaultWrite) ? "write"
+                                                       : "access";
+  const char* const cause = is_set(code, kFaultReserved)  ? "reserved bits set"
+                            : is_set(code, kFaultKey)     ? "denied by protection key"
+                            : is_set(code, kFaultPresent) ? "denied"
+                                                          : "not present";
+  return fmt::format("#PF, error code {:#x} ({} {}, {}) at level {}", code,
+                     is_set(code, kFaultUser) ? "user" : "supervisor", kind, cause, fault.level);
+}
+
+}  // namespace nestling::x86_64
