@@ -1,0 +1,65 @@
+// The GDT that a kernel starts with, and segment registers as loaded from it.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+namespace nestling::x86_64 {
+
+/// A segment register with its hidden part (Intel SDM volume 3, "Segment Descriptors").
+struct SegmentRegister {
+  std::uint16_t selector = 0;
+  std::uint64_t base = 0;
+  /// The last byte's offset, with the granularity applied.
+  std::uint32_t limit = 0;
+  /// The 4-bit type field.
+  std::uint8_t type = 0;
+  /// 0 to 3.
+  std::uint8_t privilege_level = 0;
+  bool present = false;
+  bool code_or_data = false;  ///< S
+  bool long_mode = false;     ///< L
+  bool default_big = false;   ///< D/B
+  bool granularity = false;   ///< G
+  bool unusable = false;
+
+  friend bool operator==(const SegmentRegister&, const SegmentRegister&) = default;
+};
+
+/// GDTR or IDTR; `limit` is the offset of the table's last byte.
+struct DescriptorTableRegister {
+  std::uint64_t base = 0;
+  std::uint16_t limit = 0;
+
+  friend bool operator==(const DescriptorTableRegister&, const DescriptorTableRegister&) = default;
+};
+
+inline constexpr std::uint16_t kCodeSelector = 0x08;
+inline constexpr std::uint16_t kDataSelector = 0x10;
+
+/// Null; 64-bit ring-0 code; flat ring-0 data. The accessed bits are set, so that loading a
+/// segment writes nothing.
+inline constexpr std::array<std::uint64_t, 3> kGdt = {0, 0x00af'9b00'0000'ffff,
+                                                      0x00cf'9300'0000'ffff};
+
+/// What a segment register holds after `selector` was loaded with this code or data descriptor.
+[[nodiscard]] constexpr SegmentRegister segment_from(std::uint16_t selector,
+                                                     std::uint64_t descriptor) {
+  const auto bit = [&](unsigned index) { return ((descriptor >> index) & 1) != 0; };
+  SegmentRegister segment;
+  segment.selector = selector;
+  segment.base = ((descriptor >> 16) & 0xff'ffff) | ((descriptor >> 56) << 24);
+  segment.granularity = bit(55);
+  const auto limit =
+      static_cast<std::uint32_t>((descriptor & 0xffff) | ((descriptor >> 32) & 0xf'0000));
+  segment.limit = segment.granularity ? (limit << 12) | 0xfff : limit;
+  segment.type = static_cast<std::uint8_t>((descriptor >> 40) & 0xf);
+  segment.code_or_data = bit(44);
+  segment.privilege_level = static_cast<std::uint8_t>((descriptor >> 45) & 3);
+  segment.present = bit(47);
+  segment.long_mode = bit(53);
+  segment.default_big = bit(54);
+  return segment;
+}
+
+}  // namespace nestling::x86_64

@@ -1,0 +1,182 @@
+// Nestling's boot protocol on x86_64: what stands in memory and registers at the first instruction.
+#include "boot/x86_64/prepare_boot.h"
+
+#include <cstring>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "addrspace/ram.h"
+#include "boot/elf_image.h"
+#include "boot/flat_image.h"
+#include "boot/x86_64/ram_layout.h"
+#include "tests/support/elf_builder.h"
+
+namespace nestling::x86_64 {
+namespace {
+
+constexpr std::uint64_t kMiB = 1ULL << 20;
+
+/// Walks the 4-level tables at `cr3` as a CPU would, by hand.
+std::uint64_t translate(GuestMemory& memory, GuestPhysAddr cr3, std::uint64_t address) {
+  GuestPhysAddr table = cr3;
+  for (const unsigned shift : {39U, 30U, 21U}) {
+    const auto entry = memory.read_object<std::uint64_t>(table + ((address >> shift) & 511) * 8);
+    EXPECT_TRUE(entry);
+    EXPECT_EQ(*entry & 3, 3U) << "present and writable at shift " << shift;
+    EXPECT_EQ(*entry >> 63, 0U) << "executable";
+    if ((*entry & 0x80) != 0) {
+      EXPECT_EQ(shift, 21U);
+      return (*entry & 0xf'ffff'ffe0'0000) + (address & 0x1f'ffff);
+    }
+    table = GuestPhysAddr(*entry & 0xf'ffff'ffff'f000);
+  }
+  ADD_FAILURE() << "no large page for " << address;
+  return 0;
+}
+
+/// A machine with RAM and a small kernel to boot on it.
+class PrepareBoot : public testing::Test {
+ protected:
+  explicit PrepareBoot(std::uint64_t ram_size = 16 * kMiB)
+      : elf_(small_kernel().build()),
+        image_(parse_elf_image(elf_.bytes()).value()),
+        ranges_(ram_ranges(ram_size).value()),
+        ram_(Ram::create(ranges_).value()) {
+    image_.name = "kernel.elf";
+  }
+
+  [[nodiscard]] BootRequest request() const { return {image_, ranges_, command_line_, devices_}; }
+
+  template <typename T>
+  T read(std::uint64_t address) {
+    return ram_.read_object<T>(GuestPhysAddr(address)).value();
+  }
+
+  ElfBytes elf_;
+  Image image_;
+  std::vector<GuestPhysRange> ranges_;
+  Ram ram_;
+  std::string command_line_ = "status=3 quiet";
+  std::vector<DeviceEntry> devices_ = {
+      {DeviceKind::kUart16550, DeviceSpace::kPort, 0x3f8, 8, 4, 0},
+      {DeviceKind::kExit, DeviceSpace::kMmio, 0xd000'0000, 4, kNoIrq, 0}};
+};
+
+TEST_F(PrepareBoot, EntersAtTheImagesEntryIn64BitMode) {
+  const auto entry = prepare_boot(request(), ram_);
+  ASSERT_TRUE(entry) << entry.error().message;
+  EXPECT_EQ(entry->rip.value(), 0x10'0010U);
+  EXPECT_EQ(entry->rflags, 2U);
+  EXPECT_EQ(entry->cr0, 0x8001'0033U);
+  EXPECT_EQ(entry->cr4, 0x620U);
+  EXPECT_EQ(entry->efer, 0x500U);
+  EXPECT_EQ(entry->idt, DescriptorTableRegister());
+}
+
+TEST_F(PrepareBoot, LoadsTheSegments) {
+  ASSERT_TRUE(prepare_boot(request(), ram_));
+  EXPECT_EQ(read<std::uint8_t>(0x10'0000), 0x90);
+  EXPECT_EQ(read<std::uint8_t>(0x10'003f), 0xcf);
+  EXPECT_EQ(read<std::uint8_t>(0x10'1000), 1);
+  EXPECT_EQ(read<std::uint8_t>(0x10'201f), 0x40);
+  EXPECT_EQ(read<std::uint8_t>(0x10'2020), 0);
+}
+
+TEST_F(PrepareBoot, ZeroesBssAndReturnAddressInRamThatWasUsedBefore) {
+  const std::vector<std::byte> dirt(2 * kMiB, std::byte{0xaa});
+  ASSERT_TRUE(ram_.write(GuestPhysAddr(0), dirt));
+  BootRequest used = request();
+  used.ram_contents = RamContents::kAnything;
+  const auto entry = prepare_boot(used, ram_);
+  ASSERT_TRUE(entry);
+  EXPECT_EQ(read<std::uint8_t>(0x10'201f), 0x40);
+  EXPECT_EQ(read<std::uint8_t>(0x10'2020), 0);
+  EXPECT_EQ(read<std::uint8_t>(0x10'4fff), 0);
+  EXPECT_EQ(read<std::uint8_t>(0x10'5000), 0xaa);
+  EXPECT_EQ(read<std::uint64_t>(entry->rsp.value()), 0U);
+}
+
+TEST_F(PrepareBoot, MapsTheFirst4GiBToThemselves) {
+  const auto entry = prepare_boot(request(), ram_);
+  ASSERT_TRUE(entry);
+  for (const std::uint64_t address : {0ULL, 0x10'0010ULL, 0x20'0000ULL, 0x3fff'ffffULL,
+                                      0x4000'0000ULL, 0xd000'0000ULL, 0xffff'ffffULL}) {
+    EXPECT_EQ(translate(ram_, entry->cr3, address), address);
+  }
+  EXPECT_EQ(read<std::uint64_t>(entry->cr3.value() + 8), 0U) << "512 GiB and up";
+  EXPECT_EQ(read<std::uint64_t>(entry->cr3.value() + 0x1000 + 4 * 8), 0U) << "4 GiB and up";
+}
+
+TEST_F(PrepareBoot, LoadsSegmentRegistersThatMatchTheGdtInMemory) {
+  const auto entry = prepare_boot(request(), ram_);
+  ASSERT_TRUE(entry);
+  EXPECT_EQ(entry->gdt.limit, 23);
+  EXPECT_EQ(read<std::uint64_t>(entry->gdt.base), 0U);
+  for (const SegmentRegister& segment : {entry->cs, entry->data}) {
+    const auto descriptor = read<std::uint64_t>(entry->gdt.base + segment.selector);
+    EXPECT_EQ(segment_from(segment.selector, descriptor), segment);
+    EXPECT_EQ(segment.base, 0U);
+    EXPECT_EQ(segment.limit, 0xffff'ffffU);
+    EXPECT_TRUE(segment.present);
+    EXPECT_TRUE(segment.code_or_data);
+    EXPECT_EQ(segment.privilege_level, 0);
+  }
+  EXPECT_EQ(entry->cs.type, 0xb);
+  EXPECT_TRUE(entry->cs.long_mode);
+  EXPECT_FALSE(entry->cs.default_big);
+  EXPECT_EQ(entry->data.type, 3);
+  EXPECT_EQ(entry->tr.type, 11);
+}
+
+TEST_F(PrepareBoot, GivesAStackAsBehindACall) {
+  const auto plan = plan_boot(request());
+  ASSERT_TRUE(plan);
+  const std::uint64_t rsp = plan->entry.rsp.value();
+  EXPECT_EQ(rsp % 16, 8U);
+  EXPECT_EQ(read<std::uint64_t>(rsp), 0U);
+  EXPECT_GE(rsp - plan->structures.start().value(), 0x3000U) << "room below";
+  EXPECT_LE(rsp + 8, plan->entry.cr3.value()) << "the page tables lie above";
+}
+
+TEST_F(PrepareBoot, DescribesTheMachineInBootInfo) {
+  const auto entry = prepare_boot(request(), ram_);
+  ASSERT_TRUE(entry);
+  EXPECT_TRUE(entry->rdi.is_aligned(8));
+  const auto info = read<BootInfo>(entry->rdi.value());
+  EXPECT_EQ(info.magic, kBootInfoMagic);
+  EXPECT_EQ(info.version, 1U);
+  EXPECT_EQ(info.size, 64U);
+  std::vector<char> text(command_line_.size() + 1);
+  ASSERT_EQ(info.command_line_size, command_line_.size());
+  ASSERT_TRUE(ram_.read(GuestPhysAddr(info.command_line), std::as_writable_bytes(std::span(text))));
+  EXPECT_STREQ(text.data(), command_line_.c_str());
+  ASSERT_EQ(info.device_count, 2U);
+  EXPECT_EQ(read<DeviceEntry>(info.devices), devices_[0]);
+  EXPECT_EQ(read<DeviceEntry>(info.devices + sizeof(DeviceEntry)), devices_[1]);
+}
+
+TEST_F(PrepareBoot, HandsOverAMemoryMapOfEverything) {
+  const auto plan = plan_boot(request());
+  ASSERT_TRUE(plan);
+  const std::uint64_t structures_size = plan->structures.size();
+  const std::vector<MemoryMapEntry> expected = {
+      {0, 0x1000, MemoryKind::kReserved, 0},
+      {0x1000, structures_size, MemoryKind::kBoot, 0},
+      {0x1000 + structures_size, 0xf'f000 - structures_size, MemoryKind::kUsable, 0},
+      {0x10'0000, 0x5000, MemoryKind::kImage, 0},
+      {0x10'5000, 16 * kMiB - 0x10'5000, MemoryKind::kUsable, 0},
+      {0xc000'0000, 0x4000'0000, MemoryKind::kReserved, 0}};
+  EXPECT_EQ(plan->memory_map, expected);
+
+  ASSERT_TRUE(prepare_boot(request(), ram_));
+  const auto info = read<BootInfo>(plan->entry.rdi.value());
+  ASSERT_EQ(info.memory_map_count, expected.size());
+  for (std::size_t index = 0; index < expected.size(); ++index) {
+    EXPECT_EQ(read<MemoryMapEntry>(info.memory_map + index * sizeof(MemoryMapEntry)),
+              expected[index]);
+  }
+}
+
+}  // namespace
+}  // namespace nestling::x86_64
