@@ -32,6 +32,20 @@ Result<HostMapping> HostMapping::anonymous(std::uint64_t size, std::uint64_t ali
   return HostMapping({first, size});
 }
 
+Result<HostMapping> HostMapping::shared(int fd, std::uint64_t size, std::uint64_t alignment) {
+  // The aligned place comes from an anonymous mapping, which the file's then replaces whole.
+  Result<HostMapping> place = anonymous(size, alignment);
+  if (!place) {
+    return place;
+  }
+  void* const start = mmap(place->bytes().data(), size, PROT_READ | PROT_WRITE,
+                           MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd, 0);
+  if (start == MAP_FAILED) {
+    return failure(host_error(fmt::format("mmap of {:#x} bytes, shared", size), errno));
+  }
+  return place;
+}
+
 Result<HostMapping> HostMapping::file(int fd, std::uint64_t size) {
   void* start = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
   if (start == MAP_FAILED) {

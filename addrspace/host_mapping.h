@@ -21,6 +21,11 @@ class HostMapping {
   /// The first `size` bytes of the file behind `fd`, read-only. Fails with kHostRefused.
   [[nodiscard]] static Result<HostMapping> file(int fd, std::uint64_t size);
 
+  /// `size` bytes of the file or memfd behind `fd`, shared with everyone who maps it, from its
+  /// start; readable and writable; nothing is reserved in the host. Alignment as for anonymous().
+  [[nodiscard]] static Result<HostMapping> shared(int fd, std::uint64_t size,
+                                                  std::uint64_t alignment);
+
   HostMapping() = default;
   HostMapping(HostMapping&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
   HostMapping& operator=(HostMapping&& other) noexcept;
