@@ -44,6 +44,20 @@ void append(std::vector<MemoryMapEntry>& map, std::uint64_t start, std::uint64_t
 
 }  // namespace
 
+std::string_view name_of(MemoryKind kind) {
+  switch (kind) {
+    case MemoryKind::kUsable:
+      return "usable";
+    case MemoryKind::kReserved:
+      return "reserved";
+    case MemoryKind::kBoot:
+      return "boot structures";
+    case MemoryKind::kImage:
+      return "image";
+  }
+  return "unknown";
+}
+
 std::vector<MemoryMapEntry> make_memory_map(std::span<const GuestPhysRange> ram,
                                             std::span<const MemoryClaim> claims) {
   std::vector<MemoryClaim> pages;

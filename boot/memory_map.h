@@ -2,12 +2,16 @@
 #pragma once
 
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "addrspace/range.h"
 #include "boot/boot_info.h"
 
 namespace nestling {
+
+/// "usable", "boot structures" …
+[[nodiscard]] std::string_view name_of(MemoryKind kind);
 
 /// A range and what it is used for.
 struct MemoryClaim {

@@ -100,7 +100,10 @@ std::string SymbolTable::describe(GuestVirtAddr address) const {
   if (!hit) {
     return {};
   }
-  const std::string name = demangled(hit->symbol.name);
+  std::string name = demangled(hit->symbol.name);
+  // A file's names must not steer the terminal they end up on.
+  std::replace_if(
+      name.begin(), name.end(), [](char letter) { return letter < ' ' || letter > '~'; }, '?');
   return hit->offset == 0 ? name : fmt::format("{}+{:#x}", name, hit->offset);
 }
 

@@ -44,7 +44,8 @@ class SymbolTable {
   /// first, or else the nearest symbol of unknown size below it. Nothing where there is neither.
   [[nodiscard]] std::optional<Hit> find(GuestVirtAddr address) const;
 
-  /// "crash_now()+0x14", demangled, "+0x0" left out; empty where find() finds nothing.
+  /// "crash_now()+0x14", demangled, "+0x0" left out, with '?' for what is not printable ASCII;
+  /// empty where find() finds nothing.
   [[nodiscard]] std::string describe(GuestVirtAddr address) const;
 
   [[nodiscard]] bool is_empty() const { return symbols_.empty(); }
