@@ -2,16 +2,14 @@
 #include "addrspace/x86_64/stage1_walk.h"
 
 #include <optional>
-#include <string_view>
+
+#include "addrspace/guest_walk_loop.h"
 
 namespace nestling::x86_64 {
 
 namespace {
 
 using Failure = GuestWalk::Failure;
-
-/// How often a walk starts over because an entry changed before its flags were written.
-constexpr int kMaxAttempts = 8;
 
 /// What is asked, with the mode worked out once.
 struct Question {
@@ -85,14 +83,12 @@ Result<Leaf, Failure> descend(TableMemory& tables, const Question& question, Wal
   GuestPhysAddr table = stage1::root(mode, question.state.cr3);
   Leaf leaf;
   for (int level = stage1::top_level(mode);; --level) {
-    WalkStep step{static_cast<std::int8_t>(level), table, stage1::index(mode, level, question.gva),
-                  stage1::entry_size(mode), 0};
-    const auto entry = tables.load(step.location());
+    const WalkStep step{static_cast<std::int8_t>(level), table,
+                        stage1::index(mode, level, question.gva), stage1::entry_size(mode)};
+    const auto entry = read_step<PagingFault>(tables, step, trace);
     if (!entry) {
-      return failure(Failure(TableFault{step.level, entry.error()}));
+      return failure(entry.error());
     }
-    step.entry = *entry;
-    trace.append(step);
     if (const auto fault = entry_fault(question, *entry, level)) {
       return failure(Failure(*fault));
     }
@@ -155,35 +151,27 @@ PagingFault denied(const Question& question, const Leaf& leaf) {
   return page_fault(question, kFaultPresent | (by_key ? kFaultKey : 0), leaf.level);
 }
 
-/// Writes the flags that are missing; false when an entry is no longer what was read.
-Result<bool, Failure> update_flags(TableMemory& tables, const Question& question,
-                                   const WalkTrace& trace) {
-  for (const WalkStep& step : trace.steps()) {
-    std::uint64_t flags = has_flags(question.mode, step.level) ? stage1::kAccessed : 0;
-    if (&step == &trace.steps().back() && question.access.kind == AccessKind::kWrite) {
-      flags |= stage1::kDirty;
-    }
-    if ((step.entry & flags) == flags) {
-      continue;
-    }
-    const auto swap = tables.exchange(step.location(), step.entry, step.entry | flags);
-    if (!swap) {
-      return failure(Failure(TableFault{step.level, swap.error()}));
-    }
-    if (*swap == TableMemory::Swap::kEntryChanged) {
-      return false;
-    }
+/// An entry of a walk that succeeded, as the CPU leaves it.
+std::uint64_t marked(const Question& question, const WalkStep& step, bool is_leaf) {
+  std::uint64_t flags = has_flags(question.mode, step.level) ? stage1::kAccessed : 0;
+  if (is_leaf && question.access.kind == AccessKind::kWrite) {
+    flags |= stage1::kDirty;
   }
-  return true;
+  return step.entry | flags;
 }
 
-Result<Stage1Page, Failure> translate(const Question& question, const Leaf& leaf) {
-  const Access access = effective_access(question, leaf);
-  if (!access.allows(needed_right(question.access.kind))) {
-    return failure(Failure(denied(question, leaf)));
+Result<Stage1Page, Failure> translate(TableMemory& tables, const Question& question,
+                                      WalkTrace& trace) {
+  const auto leaf = descend(tables, question, trace);
+  if (!leaf) {
+    return failure(leaf.error());
   }
-  const std::uint64_t size = 1ULL << stage1::shift(question.mode, leaf.level);
-  const GuestPhysAddr page = stage1::page(question.mode, leaf.level, leaf.entry);
+  const Access access = effective_access(question, *leaf);
+  if (!access.allows(needed_right(question.access.kind))) {
+    return failure(Failure(denied(question, *leaf)));
+  }
+  const std::uint64_t size = 1ULL << stage1::shift(question.mode, leaf->level);
+  const GuestPhysAddr page = stage1::page(question.mode, leaf->level, leaf->entry);
   return Stage1Page{page + (question.gva.value() & (size - 1)), size, access};
 }
 
@@ -201,27 +189,9 @@ GuestWalk walk(TableMemory& tables, const PagingState& state, GuestVirtAddr gva,
     walk.outcome = Stage1Page{GuestPhysAddr(gva.value()), 1ULL << 32, Access::all()};
     return walk;
   }
-  for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
-    walk.trace.clear();
-    const auto leaf = descend(tables, question, walk.trace);
-    if (!leaf) {
-      walk.outcome = failure(leaf.error());
-      return walk;
-    }
-    walk.outcome = translate(question, *leaf);
-    if (!walk.outcome || update == TableUpdate::kNone) {
-      return walk;
-    }
-    const auto updated = update_flags(tables, question, walk.trace);
-    if (!updated) {
-      walk.outcome = failure(updated.error());
-    }
-    if (!updated || *updated) {
-      return walk;
-    }
-  }
-  walk.outcome = failure(Failure(TablesChanging{}));
-  return walk;
+  return walk_and_mark<PagingFault>(
+      tables, update, [&](WalkTrace& trace) { return translate(tables, question, trace); },
+      [&](const WalkStep& step, bool is_leaf) { return marked(question, step, is_leaf); });
 }
 
 std::string describe(const PagingFault& fault) {
