@@ -8,6 +8,7 @@ plain line `N passed, N failed, N skipped`. The exit code is 1 when anything fai
 """
 
 import collections
+import pathlib
 import re
 import sys
 import xml.etree.ElementTree
@@ -21,7 +22,14 @@ def skip_reason(output, message):
                       re.MULTILINE | re.DOTALL)
     if found and found.group(1).strip():
         return " ".join(found.group(1).split())
-    return message or "no reason given"
+    return "no reason given" if message in ("", "SKIP_REGULAR_EXPRESSION_MATCHED") else message
+
+
+def verdicts(results):
+    """By test name, what ctest's own log says of tests that failed: timeout, signal and so on."""
+    log = pathlib.Path(re.sub(r"results-(.*)\.xml$", r"ctest-\1.log", str(results)))
+    text = log.read_text(errors="replace") if log.exists() else ""
+    return dict(re.findall(r"Test +#\d+: (\S+) \.*(\*\*\*.*? sec)$", text, re.MULTILINE))
 
 
 class Summary:
@@ -31,15 +39,14 @@ class Summary:
         self.failures = []
         self.skips = collections.OrderedDict()
 
-    def add_case(self, suite, case):
+    def add_case(self, suite, case, verdict):
         name = f"{suite}: {case.get('name')}"
         output = case.findtext("system-out") or ""
         failure = case.find("failure")
         status = case.get("status")
         if failure is not None or status == "fail":
             self.failed += 1
-            reason = failure.get("message", "") if failure is not None else ""
-            self.failures.append((name, reason, output))
+            self.failures.append((name, verdict, output))
         elif case.find("skipped") is not None or status in ("notrun", "disabled"):
             skipped = case.find("skipped")
             message = skipped.get("message", "") if skipped is not None else status
@@ -61,8 +68,9 @@ class Summary:
             self.failures.append((suite, f"no results: {error}", ""))
             return
         seconds = 0.0
+        ends = verdicts(path)
         for case in root.iter("testcase"):
-            self.add_case(suite, case)
+            self.add_case(suite, case, ends.get(case.get("name"), ""))
             seconds += float(case.get("time") or 0)
         counts = [now - then for now, then in
                   zip((self.passed, self.failed, self.skipped), before)]

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Runs clang-tidy over every C++ source of the tree, again only where something it saw has changed.
 
-usage: clang_tidy.py ROOT BUILD [--checks CHECKS]
+usage: clang_tidy.py ROOT BUILD
 
 What a file's last clean run depended on (the source, the headers it included, .clang-tidy, the
 compiler's flags, clang-tidy itself) is kept as a hash under BUILD/clang-tidy; a file whose hash is
-the same is not run again. Findings are printed; the exit code is 1 when there are any.
+the same is not run again. Findings are printed; the exit code is 1 when there are any. With
+NESTLING_NIGHTLY in the environment the slow static analyzer runs, too.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shlex
 import subprocess
 import sys
@@ -60,7 +62,7 @@ class Tidy:
 
     def __init__(self, root, build, checks):
         self.root = root
-        self.stamps = build / "clang-tidy"
+        self.stamps = build / ("clang-tidy-nightly" if checks else "clang-tidy")
         self.flags = compile_flags(root, build)
         self.command = ["clang-tidy", "--quiet"] + ([f"--checks={checks}"] if checks else [])
         version = subprocess.run(["clang-tidy", "--version"], capture_output=True, check=True)
@@ -107,22 +109,32 @@ class Tidy:
         return ""
 
 
+def separate(output):
+    """The findings in clang-tidy's output: each from its own line to the next one's."""
+    lines = re.sub(r"^\d+ warnings? .*generated\.\n?", "", output, flags=re.MULTILINE)
+    return [part.rstrip() for part in re.split(r"^(?=\S+:\d+:\d+: (?:error|warning):)", lines,
+                                               flags=re.MULTILINE) if part.strip()]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("root", type=pathlib.Path)
     parser.add_argument("build", type=pathlib.Path)
-    parser.add_argument("--checks", default="", help="added to those of .clang-tidy")
     arguments = parser.parse_args()
     root = arguments.root.resolve()
-    tidy = Tidy(root, arguments.build.resolve(), arguments.checks)
+    checks = "clang-analyzer-*" if os.environ.get("NESTLING_NIGHTLY") else ""
+    tidy = Tidy(root, arguments.build.resolve(), checks)
     files = sources(root)
     stale = [source for source in files if not tidy.is_clean(source)]
     bad = 0
+    known = set()
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for findings in pool.map(tidy.run, stale):
-            if findings:
-                bad += 1
-                print(findings, flush=True)
+        for output in pool.map(tidy.run, stale):
+            bad += bool(output)
+            for finding in separate(output):
+                if finding not in known:  # one in a header comes with each file that includes it
+                    known.add(finding)
+                    print(finding, flush=True)
     print(f"clang-tidy: {len(files)} files, {len(stale)} looked at again, {bad} with findings")
     return 1 if bad or not files else 0
 
