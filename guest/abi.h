@@ -78,9 +78,13 @@ inline constexpr std::uint16_t kPortRtcIndex = 0x70;
 inline constexpr std::uint16_t kPortRtcData = 0x71;
 inline constexpr std::uint32_t kIrqRtc = 8;
 inline constexpr std::uint16_t kPortPvpanic = 0x505;
+inline constexpr std::uint8_t kPvpanicPanicked = 1U << 0;     // the guest gave up
+inline constexpr std::uint8_t kPvpanicCrashLoaded = 1U << 1;  // and looks after it itself
 inline constexpr std::uint16_t kPortI8042Data = 0x60;
 inline constexpr std::uint16_t kPortI8042Command = 0x64;
+inline constexpr std::uint8_t kI8042Reset = 0xfe;  // to the command port
 inline constexpr std::uint16_t kPortResetControl = 0xcf9;
+inline constexpr std::uint8_t kResetControlReset = 0x06;  // hard reset, and now
 
 /// The exit register in memory: a 4-byte write of the status ends the run.
 inline constexpr std::uint64_t kMmioExit = 0xd000'0000;

@@ -1,0 +1,19 @@
+// Proves that a CPU halted with interrupts on is recognised as a hang when the machine has
+// interrupt controllers and timers, but none of them is armed.
+#include "guest/kit/console.h"
+#include "guest/kit/kernel.h"
+#include "guest/kit/needs.h"
+#include "guest/kit/x86_64/interrupts.h"
+
+namespace nestling::guest {
+
+[[gnu::section(".note.nestling"), gnu::used]] constexpr NeedsNote kNeeds{.flags = kNeedsIrqchip};
+
+int kernel_main(const BootInfo& /*info*/) {
+  print("halting with interrupts on\n");
+  for (;;) {
+    x86_64::wait_for_interrupt();
+  }
+}
+
+}  // namespace nestling::guest
