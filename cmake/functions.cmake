@@ -7,17 +7,28 @@ function(nestling_library name)
   target_link_libraries(${name} PUBLIC nestling_options ${arg_DEPENDS})
 endfunction()
 
-# nestling_test(NAME LABEL unit|kvm|… SOURCES a.cpp … DEPENDS lib … [TIMEOUT seconds]):
-# a GoogleTest program, every test of which ctest runs in a process of its own.
+# What a test may take when its nestling_test() says nothing; scripts/test allows more at night.
+file(WRITE "${PROJECT_BINARY_DIR}/DartConfiguration.tcl" "TimeOut: 60\n")
+
+# nestling_test(NAME [THREADS] LABEL unit|kvm|… SOURCES a.cpp … DEPENDS lib … [TIMEOUT seconds]):
+# a GoogleTest program, every test of which ctest runs in a process of its own. THREADS: its tests
+# start threads, so they run under ThreadSanitizer, too; their label ends in -threads.
+add_custom_target(threaded_tests)
 function(nestling_test name)
-  cmake_parse_arguments(arg "" "LABEL;TIMEOUT" "SOURCES;DEPENDS" ${ARGN})
-  if(NOT arg_TIMEOUT)
-    set(arg_TIMEOUT 60)
-  endif()
+  cmake_parse_arguments(arg "THREADS" "LABEL;TIMEOUT" "SOURCES;DEPENDS" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE nestling_static ${arg_DEPENDS} GTest::gtest_main)
+  set(label ${arg_LABEL})
+  if(arg_THREADS)
+    add_dependencies(threaded_tests ${name})
+    set(label ${arg_LABEL}-threads)  # gtest_discover_tests cannot pass on a list of labels
+  endif()
+  set(properties LABELS ${label})
+  if(arg_TIMEOUT)
+    list(APPEND properties TIMEOUT ${arg_TIMEOUT})
+  endif()
   gtest_discover_tests(${name}
     TEST_PREFIX "${name}."
-    PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT}
+    PROPERTIES ${properties}
     DISCOVERY_TIMEOUT 60)
 endfunction()

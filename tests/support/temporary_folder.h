@@ -32,7 +32,7 @@ class TemporaryFolder {
   [[nodiscard]] std::string file(std::string_view name) const { return (path_ / name).string(); }
 
   /// Creates or replaces `name`, which may contain folders.
-  void write(std::string_view name, std::string_view text) const {
+  void write(const std::filesystem::path& name, std::string_view text) const {
     const std::filesystem::path target = path_ / name;
     std::filesystem::create_directories(target.parent_path());
     std::ofstream(target, std::ios::binary) << text;
