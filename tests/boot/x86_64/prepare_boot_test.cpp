@@ -178,5 +178,99 @@ TEST_F(PrepareBoot, HandsOverAMemoryMapOfEverything) {
   }
 }
 
+/// The message with which the request is refused; fails the test when it is not, as `kind`, or
+/// when memory was written all the same.
+std::string refusal(const BootRequest& request, ErrorKind kind) {
+  auto none = Ram::create(std::vector{GuestPhysRange::of(GuestPhysAddr(0), 0x1000)});
+  const auto refused = prepare_boot(request, *none);
+  if (refused) {
+    ADD_FAILURE() << "accepted";
+    return {};
+  }
+  EXPECT_EQ(refused.error().kind, kind) << refused.error().message;
+  EXPECT_FALSE(plan_boot(request));
+  return refused.error().message;
+}
+
+TEST_F(PrepareBoot, RefusesAKernelForAnotherMachine) {
+  image_.machine = Machine::kAarch64;
+  EXPECT_EQ(refusal(request(), ErrorKind::kBadImage),
+            "kernel.elf: e_machine: made for aarch64, and this is an x86_64 machine");
+}
+
+TEST_F(PrepareBoot, RefusesAnImageOutsideRam) {
+  ranges_ = {GuestPhysRange::of(GuestPhysAddr(0), 0x10'2000)};
+  EXPECT_NE(refusal(request(), ErrorKind::kBadImage).find("program header 2"), std::string::npos);
+}
+
+TEST_F(PrepareBoot, RefusesAnEntryAboveWhatIsMapped) {
+  ranges_ = ram_ranges(4ULL << 30).value();
+  image_.segments[0].memory = GuestPhysRange::of(GuestPhysAddr(0x1'0000'0000), 0x40);
+  image_.entry = GuestPhysAddr(0x1'0000'0010);
+  EXPECT_EQ(refusal(request(), ErrorKind::kBadImage),
+            "kernel.elf: entry 0x100000010: above the first 0x100000000 bytes, which are mapped at "
+            "entry");
+}
+
+TEST_F(PrepareBoot, RefusesACommandLineThatIsTooLongOrHoldsANul) {
+  command_line_ = std::string(kMaxCommandLineSize, 'x');
+  EXPECT_TRUE(plan_boot(request()));
+  command_line_ += 'x';
+  EXPECT_EQ(refusal(request(), ErrorKind::kUsage),
+            "the command line has 65536 bytes, more than 65535");
+  command_line_ = std::string("a\0b", 3);
+  EXPECT_EQ(refusal(request(), ErrorKind::kUsage), "the command line holds a NUL at byte 1");
+}
+
+TEST_F(PrepareBoot, RefusesAnImageThatLeavesNoRoom) {
+  ranges_ = {GuestPhysRange::of(GuestPhysAddr(0), 0x10'5000)};
+  EXPECT_TRUE(plan_boot(request())) << "there is room below";
+  image_.segments[1].memory = GuestPhysRange::of(GuestPhysAddr(0xb000), 0xf'5000);
+  EXPECT_EQ(refusal(request(), ErrorKind::kBadImage),
+            "kernel.elf: no 0xb000 bytes of RAM below 4 GiB are left beside the image for stack, "
+            "page tables and boot information: give the guest more memory");
+  image_.segments[1].memory = GuestPhysRange::of(GuestPhysAddr(0xc000), 0xf'4000);
+  EXPECT_TRUE(plan_boot(request())) << "exactly enough";
+}
+
+TEST_F(PrepareBoot, BootsAFlatImageAtAddressZero) {
+  const auto bytes = counting_bytes(0x1800);
+  image_ = make_flat_image(bytes, GuestPhysAddr(0), Machine::kX86_64).value();
+  const auto plan = plan_boot(request());
+  ASSERT_TRUE(plan) << plan.error().message;
+  EXPECT_EQ(plan->entry.rip, GuestVirtAddr(0));
+  EXPECT_EQ(plan->structures.start(), GuestPhysAddr(0x2000));
+  EXPECT_EQ(plan->memory_map.front(), (MemoryMapEntry{0, 0x2000, MemoryKind::kImage, 0}));
+}
+
+TEST_F(PrepareBoot, PutsNothingWhereASegmentIs) {
+  // Segments that chase the structures through the lowest pages.
+  for (std::uint64_t start = 0x1000; start < 0x2'0000; start += 0x800) {
+    image_.segments[1].memory = GuestPhysRange::of(GuestPhysAddr(start), 0x10);
+    const auto plan = plan_boot(request());
+    ASSERT_TRUE(plan);
+    for (const ImageSegment& segment : image_.segments) {
+      EXPECT_FALSE(plan->structures.overlaps(segment.memory)) << start;
+    }
+    EXPECT_GE(plan->structures.start().value(), 0x1000U);
+  }
+}
+
+TEST_F(PrepareBoot, KeepsItsRoomForAsManySegmentsAsAFileCanHave) {
+  image_.segments.clear();
+  for (std::uint64_t index = 0; index < 256; ++index) {
+    image_.segments.push_back({GuestPhysRange::of(GuestPhysAddr(0x10'0000 + index * 0x2000), 0x10),
+                               GuestVirtAddr(0),
+                               {},
+                               Access::all(),
+                               index});
+  }
+  const auto plan = plan_boot(request());
+  ASSERT_TRUE(plan);
+  EXPECT_EQ(plan->memory_map.size(), 2U * 256 + 4);
+  const std::uint64_t end = plan->entry.rdi.value() + plan->information.size();
+  EXPECT_LE(end - 1, plan->structures.last().value());
+}
+
 }  // namespace
 }  // namespace nestling::x86_64
