@@ -166,22 +166,34 @@ class NestedPageTable {
 
   [[nodiscard]] Result<TablePlan, TableError> plan(TablePlan::Action action, GuestPhysRange range,
                                                    const TableMapping& mapping);
-  void count(const Change& change, const Table& table, Piece part, Needs& needs) const;
+  [[nodiscard]] Result<void, TableError> make(Result<TablePlan, TableError> plan);
+  void count(Change& change, const Table& table, Piece part, Needs& needs) const;
   [[nodiscard]] static std::size_t tables_beneath(const Change& change, unsigned level,
-                                                  Piece piece);
+                                                  std::uint64_t start, Piece piece);
 
-  void edit(Change& change, const Table& table, Piece part, Reach reach);
-  void edit_entry(Change& change, const Table& table, RawEntry& entry, Piece piece, Reach reach);
-  [[nodiscard]] RawEntry grow(Change& change, const Table& table, RawEntry raw, Piece piece);
-  void fold(const Change& change, const Table& table, RawEntry& entry, Piece piece);
+  void edit(Change& change, ReservedTables& tables, const Table& table, Piece part, Reach reach);
+  void edit_entry(Change& change, ReservedTables& tables, const Table& table, std::uint64_t start,
+                  Piece piece, Reach reach);
+  void put(RawEntry& entry, RawEntry value, Reach reach);
+  void split_into(const Table& child, RawEntry raw, EntryKind kind);
+  void fold(const Change& change, const Table& child, RawEntry& entry, Piece changed);
   [[nodiscard]] bool is_empty(const Table& table, Piece emptied) const;
   [[nodiscard]] std::optional<RawEntry> joined(const Table& table) const;
-  [[nodiscard]] static RawEntry resized(RawEntry leaf, PageSize from, PageSize to);
+  [[nodiscard]] static RawEntry resized(RawEntry leaf, unsigned from_level, unsigned to_level);
 
+  static constexpr std::uint64_t kReclaimWeight = 64;
+  /// About how many tables a subtree holds.
+  [[nodiscard]] static std::uint64_t weight_of(unsigned level) {
+    return 1ULL << (kTableIndexBits * level);
+  }
   void retire(HostPhysAddr table, unsigned level);
+  void free_children(const Table& table);
   void free_subtree(HostPhysAddr table, unsigned level);
-  [[nodiscard]] std::uint64_t count_tables(const Table& table) const;
-  [[nodiscard]] std::optional<TableDefect> defect_of(const Table& table) const;
+
+  [[nodiscard]] std::uint64_t tables_in(const Table& table) const;
+  [[nodiscard]] std::optional<TableDefect> defect_beneath(const Table& table,
+                                                          std::uint64_t& tables) const;
+  [[nodiscard]] const char* defect_of(RawEntry raw, unsigned level) const;
 
   template <typename Visitor>
   class RunCollector;
@@ -197,9 +209,11 @@ class NestedPageTable {
   TableOptions options_;
   std::vector<Retired> retired_;  // by ascending epoch
   std::uint64_t retired_weight_ = 0;
-  std::uint64_t reclaim_weight_ = 0;  // reclaim when retired_weight_ reaches it
-  std::uint64_t generation_ = 0;      // changes so far
+  std::uint64_t reclaim_weight_ = kReclaimWeight;  // reclaim when retired_weight_ reaches it
+  std::uint64_t generation_ = 0;                   // changes so far
   TableStatistics statistics_;
 };
 
 }  // namespace nestling
+
+#include "addrspace/nested_page_table_visit.h"
