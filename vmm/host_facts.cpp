@@ -15,7 +15,7 @@ namespace nestling {
 namespace {
 
 /// Facts are short; a file that is not is cut.
-constexpr std::size_t kLargestFile = std::size_t{1} << 20;
+constexpr std::size_t kLargestFile = std::size_t{64} << 10;
 
 std::string contents(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
