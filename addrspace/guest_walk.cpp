@@ -13,11 +13,11 @@ Entry* entry_at(std::byte* bytes) {
 }
 
 template <typename Entry>
-TableMemory::Swap exchange_as(std::byte* bytes, std::uint64_t expected, std::uint64_t desired) {
-  auto wanted = static_cast<Entry>(expected);
-  const bool done =
-      __atomic_compare_exchange_n(entry_at<Entry>(bytes), &wanted, static_cast<Entry>(desired),
-                                  false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+TableMemory::Swap exchange_as(std::byte* bytes, EntryChange change) {
+  auto wanted = static_cast<Entry>(change.expected);
+  const bool done = __atomic_compare_exchange_n(entry_at<Entry>(bytes), &wanted,
+                                                static_cast<Entry>(change.desired), false,
+                                                __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
   return done ? TableMemory::Swap::kDone : TableMemory::Swap::kEntryChanged;
 }
 
@@ -50,11 +50,9 @@ std::uint64_t load_entry(std::span<const std::byte> bytes) {
              : __atomic_load_n(entry_at<std::uint64_t>(start), __ATOMIC_ACQUIRE);
 }
 
-TableMemory::Swap exchange_entry(std::span<std::byte> bytes, std::uint64_t expected,
-                                 std::uint64_t desired) {
-  return bytes.size() == sizeof(std::uint32_t)
-             ? exchange_as<std::uint32_t>(bytes.data(), expected, desired)
-             : exchange_as<std::uint64_t>(bytes.data(), expected, desired);
+TableMemory::Swap exchange_entry(std::span<std::byte> bytes, EntryChange change) {
+  return bytes.size() == sizeof(std::uint32_t) ? exchange_as<std::uint32_t>(bytes.data(), change)
+                                               : exchange_as<std::uint64_t>(bytes.data(), change);
 }
 
 Result<std::uint64_t, MemoryFault> GuestTableMemory::load(EntryLocation entry) {
@@ -66,13 +64,12 @@ Result<std::uint64_t, MemoryFault> GuestTableMemory::load(EntryLocation entry) {
 }
 
 Result<TableMemory::Swap, MemoryFault> GuestTableMemory::exchange(EntryLocation entry,
-                                                                  std::uint64_t expected,
-                                                                  std::uint64_t desired) {
+                                                                  EntryChange change) {
   const auto bytes = bytes_of(memory_, entry, Access::write());
   if (!bytes) {
     return failure(bytes.error());
   }
-  return exchange_entry(*bytes, expected, desired);
+  return exchange_entry(*bytes, change);
 }
 
 }  // namespace nestling

@@ -50,6 +50,12 @@ struct EntryLocation {
   std::uint8_t size = 8;  ///< bytes: 4 or 8
 };
 
+/// What an entry is to become, if it still is what it was.
+struct EntryChange {
+  std::uint64_t expected = 0;
+  std::uint64_t desired = 0;
+};
+
 /// One entry that a walk read.
 struct WalkStep {
   std::int8_t level = 0;    ///< the architecture's own number for it
@@ -129,10 +135,9 @@ class TableMemory {
   /// The entry, in the guest's byte order (which is the host's), read at once.
   [[nodiscard]] virtual Result<std::uint64_t, MemoryFault> load(EntryLocation entry) = 0;
 
-  /// Writes `desired` if the entry still is `expected`, at once.
+  /// Makes the change if the entry still is what is expected, at once.
   [[nodiscard]] virtual Result<Swap, MemoryFault> exchange(EntryLocation entry,
-                                                           std::uint64_t expected,
-                                                           std::uint64_t desired) = 0;
+                                                           EntryChange change) = 0;
 };
 
 /// Tables in plain guest-physical memory.
@@ -142,8 +147,8 @@ class GuestTableMemory final : public TableMemory {
   explicit GuestTableMemory(GuestMemory& memory) : memory_(memory) {}
 
   [[nodiscard]] Result<std::uint64_t, MemoryFault> load(EntryLocation entry) override;
-  [[nodiscard]] Result<Swap, MemoryFault> exchange(EntryLocation entry, std::uint64_t expected,
-                                                   std::uint64_t desired) override;
+  [[nodiscard]] Result<Swap, MemoryFault> exchange(EntryLocation entry,
+                                                   EntryChange change) override;
 
  private:
   GuestMemory& memory_;
@@ -151,7 +156,6 @@ class GuestTableMemory final : public TableMemory {
 
 /// Loads or exchanges one entry at `bytes`, which are as many as the entry has and aligned like it.
 [[nodiscard]] std::uint64_t load_entry(std::span<const std::byte> bytes);
-[[nodiscard]] TableMemory::Swap exchange_entry(std::span<std::byte> bytes, std::uint64_t expected,
-                                               std::uint64_t desired);
+[[nodiscard]] TableMemory::Swap exchange_entry(std::span<std::byte> bytes, EntryChange change);
 
 }  // namespace nestling

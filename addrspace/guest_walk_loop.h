@@ -24,7 +24,7 @@ template <typename Fault, typename Attempt, typename Marked>
       if (wanted == step.entry) {
         continue;
       }
-      const auto swap = tables.exchange(step.location(), step.entry, wanted);
+      const auto swap = tables.exchange(step.location(), {step.entry, wanted});
       if (!swap) {
         return failure(Failure(TableFault{step.level, swap.error()}));
       }

@@ -18,13 +18,13 @@ class TwoStageTables final : public TableMemory {
     return load_entry(*bytes);
   }
 
-  [[nodiscard]] Result<Swap, MemoryFault> exchange(EntryLocation entry, std::uint64_t expected,
-                                                   std::uint64_t desired) override {
+  [[nodiscard]] Result<Swap, MemoryFault> exchange(EntryLocation entry,
+                                                   EntryChange change) override {
     const auto bytes = reach(entry, Access::read_write());
     if (!bytes) {
       return failure(bytes.error());
     }
-    return exchange_entry(*bytes, expected, desired);
+    return exchange_entry(*bytes, change);
   }
 
   /// Why the last entry was not reached.

@@ -47,7 +47,7 @@ Result<Leaf, Failure> descend(TableMemory& tables, const Question& question, Wal
       return failure(descriptor.error());
     }
     // Nothing is a table at level 3, so the loop ends there.
-    const DescriptorType type = stage1::type(half, level, *descriptor);
+    const DescriptorType type = stage1::type(*descriptor, half, level);
     if (type == DescriptorType::kInvalid) {
       return fault(Kind::kTranslation, level);
     }
@@ -191,7 +191,7 @@ std::uint8_t status_code(const TranslationFault& fault) {
     // The only kinds there are at this level have codes of their own.
     return fault.kind == Kind::kAddressSize ? 0x29 : 0x2b;
   }
-  const auto level = static_cast<unsigned>(fault.level);
+  const auto level = static_cast<std::uint8_t>(fault.level);
   switch (fault.kind) {
     case Kind::kAddressSize:
       return static_cast<std::uint8_t>(0x00 + level);

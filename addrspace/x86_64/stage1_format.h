@@ -142,8 +142,8 @@ static_assert(!is_linear_address(PagingMode::k5Level, GuestVirtAddr(0x0100'0000'
 
 /// Whether a present entry of this level maps a page. An entry that claims to at a level that
 /// cannot is not a leaf but has a reserved bit set.
-[[nodiscard]] constexpr bool is_leaf(const PagingState& state, PagingMode mode, int level,
-                                     std::uint64_t entry) {
+[[nodiscard]] constexpr bool is_leaf(std::uint64_t entry, const PagingState& state, PagingMode mode,
+                                     int level) {
   if (level == 1) {
     return true;
   }

@@ -14,15 +14,14 @@ using Failure = GuestWalk::Failure;
 /// What is asked, with the mode worked out once.
 struct Question {
   const PagingState& state;
-  PagingMode mode;
+  PagingMode mode = PagingMode::kOff;
   GuestVirtAddr gva;
   GuestAccess access;
 };
 
 /// Where a walk arrived, with the rights of all its levels together.
 struct Leaf {
-  int level = 0;
-  std::uint64_t entry = 0;
+  WalkStep step;
   bool writable = true;
   bool user = true;
   bool executable = true;
@@ -31,7 +30,7 @@ struct Leaf {
 bool is_set(std::uint64_t value, std::uint64_t flag) { return (value & flag) != 0; }
 
 /// A #PF for this access: `cause` is what the tables add to the error code.
-PagingFault page_fault(const Question& question, std::uint32_t cause, int level) {
+PagingFault page_fault(const Question& question, std::int8_t level, std::uint32_t cause) {
   const PagingState& state = question.state;
   std::uint32_t code = cause;
   if (question.access.kind == AccessKind::kWrite) {
@@ -46,35 +45,35 @@ PagingFault page_fault(const Question& question, std::uint32_t cause, int level)
       (has_no_execute || is_set(state.cr4, kCr4Smep))) {
     code |= kFaultFetch;
   }
-  return {PagingFault::Kind::kPageFault, code, static_cast<std::int8_t>(level)};
+  return {PagingFault::Kind::kPageFault, code, level};
 }
 
 /// What is wrong with an entry by itself.
-std::optional<PagingFault> entry_fault(const Question& question, std::uint64_t entry, int level) {
-  if (!is_set(entry, stage1::kPresent)) {
-    return page_fault(question, 0, level);
+std::optional<PagingFault> entry_fault(const Question& question, const WalkStep& step) {
+  if (!is_set(step.entry, stage1::kPresent)) {
+    return page_fault(question, step.level, 0);
   }
-  const bool leaf = stage1::is_leaf(question.state, question.mode, level, entry);
-  if (!is_set(entry, stage1::reserved_bits(question.state, question.mode, level, leaf))) {
+  const bool leaf = stage1::is_leaf(step.entry, question.state, question.mode, step.level);
+  if (!is_set(step.entry, stage1::reserved_bits(question.state, question.mode, step.level, leaf))) {
     return std::nullopt;
   }
-  if (question.mode == PagingMode::kPae && level == 3) {
+  if (question.mode == PagingMode::kPae && step.level == 3) {
     return PagingFault{PagingFault::Kind::kInvalidTopEntry, 0, 3};
   }
-  return page_fault(question, kFaultPresent | kFaultReserved, level);
+  return page_fault(question, step.level, kFaultPresent | kFaultReserved);
 }
 
 /// Whether an entry has rights and an accessed flag; the top ones of PAE have not.
 bool has_flags(PagingMode mode, int level) { return mode != PagingMode::kPae || level != 3; }
 
-void restrict_rights(const Question& question, int level, std::uint64_t entry, Leaf& leaf) {
-  if (!has_flags(question.mode, level)) {
+void restrict_rights(const Question& question, const WalkStep& step, Leaf& leaf) {
+  if (!has_flags(question.mode, step.level)) {
     return;
   }
-  leaf.writable = leaf.writable && is_set(entry, stage1::kWritable);
-  leaf.user = leaf.user && is_set(entry, stage1::kUser);
+  leaf.writable = leaf.writable && is_set(step.entry, stage1::kWritable);
+  leaf.user = leaf.user && is_set(step.entry, stage1::kUser);
   // Without EFER.NXE the bit is reserved, so an entry that gets here has it clear.
-  leaf.executable = leaf.executable && !is_set(entry, stage1::kNoExecute);
+  leaf.executable = leaf.executable && !is_set(step.entry, stage1::kNoExecute);
 }
 
 /// Reads entries down to the one that maps the page.
@@ -83,19 +82,19 @@ Result<Leaf, Failure> descend(TableMemory& tables, const Question& question, Wal
   GuestPhysAddr table = stage1::root(mode, question.state.cr3);
   Leaf leaf;
   for (int level = stage1::top_level(mode);; --level) {
-    const WalkStep step{static_cast<std::int8_t>(level), table,
-                        stage1::index(mode, level, question.gva), stage1::entry_size(mode)};
+    WalkStep step{static_cast<std::int8_t>(level), table, stage1::index(mode, level, question.gva),
+                  stage1::entry_size(mode)};
     const auto entry = read_step<PagingFault>(tables, step, trace);
     if (!entry) {
       return failure(entry.error());
     }
-    if (const auto fault = entry_fault(question, *entry, level)) {
+    step.entry = *entry;
+    if (const auto fault = entry_fault(question, step)) {
       return failure(Failure(*fault));
     }
-    restrict_rights(question, level, *entry, leaf);
-    if (stage1::is_leaf(question.state, mode, level, *entry)) {
-      leaf.level = level;
-      leaf.entry = *entry;
+    restrict_rights(question, step, leaf);
+    if (stage1::is_leaf(*entry, question.state, mode, level)) {
+      leaf.step = step;
       return leaf;
     }
     table = stage1::next_table(mode, *entry);
@@ -109,7 +108,7 @@ std::uint32_t key_rights(const Question& question, const Leaf& leaf) {
   if (!long_mode || !is_set(question.state.cr4, leaf.user ? kCr4UserKeys : kCr4SupervisorKeys)) {
     return 0;
   }
-  const auto key = static_cast<unsigned>((leaf.entry >> 59) & 0xf);
+  const auto key = static_cast<unsigned>((leaf.step.entry >> 59) & 0xf);
   return ((leaf.user ? question.state.pkru : question.state.pkrs) >> (2 * key)) & 3;
 }
 
@@ -148,7 +147,7 @@ Access effective_access(const Question& question, const Leaf& leaf) {
 /// The #PF for an access that the rights refuse.
 PagingFault denied(const Question& question, const Leaf& leaf) {
   const bool by_key = key_denies(question, leaf).allows(needed_right(question.access.kind));
-  return page_fault(question, kFaultPresent | (by_key ? kFaultKey : 0), leaf.level);
+  return page_fault(question, leaf.step.level, kFaultPresent | (by_key ? kFaultKey : 0));
 }
 
 /// An entry of a walk that succeeded, as the CPU leaves it.
@@ -170,8 +169,8 @@ Result<Stage1Page, Failure> translate(TableMemory& tables, const Question& quest
   if (!access.allows(needed_right(question.access.kind))) {
     return failure(Failure(denied(question, *leaf)));
   }
-  const std::uint64_t size = 1ULL << stage1::shift(question.mode, leaf->level);
-  const GuestPhysAddr page = stage1::page(question.mode, leaf->level, leaf->entry);
+  const std::uint64_t size = 1ULL << stage1::shift(question.mode, leaf->step.level);
+  const GuestPhysAddr page = stage1::page(question.mode, leaf->step.level, leaf->step.entry);
   return Stage1Page{page + (question.gva.value() & (size - 1)), size, access};
 }
 

@@ -26,10 +26,10 @@ TEST(GuestTableMemory, ReadsEntriesOfBothSizes) {
 TEST(GuestTableMemory, ReplacesAnEntryOnlyWhileItIsWhatWasExpected) {
   Ram ram = make_ram();
   GuestTableMemory tables(ram);
-  EXPECT_EQ(*tables.exchange({kBase + 8, 4}, 0, 0xffff'ffff), TableMemory::Swap::kDone);
-  EXPECT_EQ(*tables.exchange({kBase + 8, 4}, 0, 1), TableMemory::Swap::kEntryChanged);
+  EXPECT_EQ(*tables.exchange({kBase + 8, 4}, {0, 0xffff'ffff}), TableMemory::Swap::kDone);
+  EXPECT_EQ(*tables.exchange({kBase + 8, 4}, {0, 1}), TableMemory::Swap::kEntryChanged);
   EXPECT_EQ(*tables.load({kBase + 8, 8}), 0xffff'ffffU);
-  EXPECT_EQ(*tables.exchange({kBase + 8, 8}, 0xffff'ffff, 7), TableMemory::Swap::kDone);
+  EXPECT_EQ(*tables.exchange({kBase + 8, 8}, {0xffff'ffff, 7}), TableMemory::Swap::kDone);
   EXPECT_EQ(*tables.load({kBase + 8, 8}), 7U);
 }
 
@@ -38,7 +38,7 @@ TEST(GuestTableMemory, FaultsOnAHoleAndAtTheTopOfTheSpace) {
   GuestTableMemory tables(ram);
   const MemoryFault hole{MemoryFault::Reason::kUnmapped, kBase + 0x2000};
   EXPECT_EQ(tables.load({hole.address, 8}).error(), hole);
-  EXPECT_EQ(tables.exchange({hole.address, 8}, 0, 1).error(), hole);
+  EXPECT_EQ(tables.exchange({hole.address, 8}, {0, 1}).error(), hole);
   EXPECT_FALSE(tables.load({GuestPhysAddr(~0ULL - 7), 8}));
 }
 

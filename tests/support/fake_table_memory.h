@@ -51,8 +51,8 @@ class FakeTableMemory final : public TableMemory {
     return get(entry);
   }
 
-  [[nodiscard]] Result<Swap, MemoryFault> exchange(EntryLocation entry, std::uint64_t expected,
-                                                   std::uint64_t desired) override {
+  [[nodiscard]] Result<Swap, MemoryFault> exchange(EntryLocation entry,
+                                                   EntryChange change) override {
     if (!holds(entry)) {
       return failure(MemoryFault{MemoryFault::Reason::kUnmapped, entry.address});
     }
@@ -63,10 +63,10 @@ class FakeTableMemory final : public TableMemory {
     if (interference_) {
       interference_();
     }
-    if (get(entry) != expected) {
+    if (get(entry) != change.expected) {
       return Swap::kEntryChanged;
     }
-    std::memcpy(&bytes_.at(entry.address.value()), &desired, entry.size);
+    std::memcpy(&bytes_.at(entry.address.value()), &change.desired, entry.size);
     return Swap::kDone;
   }
 
