@@ -50,7 +50,7 @@ std::string_view kind_name(AccessKind kind) {
 
 std::string step_text(const GuestView& view, const WalkStep& step) {
   const PagingMode mode = paging_mode(view.paging());
-  const bool leaf = stage1::is_leaf(view.paging(), mode, step.level, step.entry);
+  const bool leaf = stage1::is_leaf(step.entry, view.paging(), mode, step.level);
   const EntryRole role = !leaf             ? EntryRole::kTable
                          : step.level == 1 ? EntryRole::kSmallPage
                                            : EntryRole::kLargePage;
@@ -78,7 +78,7 @@ std::string fault_text(const GuestView& view, const PagingFault& fault, const Wa
     return fmt::format("denied: {}", describe(fault));
   }
   const PagingMode mode = paging_mode(view.paging());
-  const bool leaf = stage1::is_leaf(view.paging(), mode, fault.level, entry);
+  const bool leaf = stage1::is_leaf(entry, view.paging(), mode, fault.level);
   return fmt::format("its {} entry has reserved bits {:#x} set", table,
                      entry & stage1::reserved_bits(view.paging(), mode, fault.level, leaf));
 }

@@ -18,7 +18,6 @@ namespace nestling::x86_64 {
 namespace {
 
 constexpr std::uint64_t kRamSize = 2ULL << 20;
-constexpr int kAddressesPerImage = 250;
 constexpr GuestAccess kRead{AccessKind::kRead, Privilege::kSupervisor};
 
 std::uint64_t seed() {
@@ -125,9 +124,11 @@ class KvmTranslate : public testing::TestWithParam<PagingMode> {
 TEST_P(KvmTranslate, AgreesOnRandomTables) {
   SCOPED_TRACE("NESTLING_SEED=" + std::to_string(seed()));
   FakeTableMemory tables(kRamSize);
+  // Without tables there is little to disagree about.
+  const int addresses_per_image = GetParam() == PagingMode::kOff ? 20 : 250;
   for (int image = 0; image < image_count(); ++image) {
     const PagingState state = prepare(tables);
-    for (int i = 0; i < kAddressesPerImage; ++i) {
+    for (int i = 0; i < addresses_per_image; ++i) {
       const GuestVirtAddr gva = random_address(random, GetParam());
       const auto theirs = vcpu->translate(gva);
       ASSERT_TRUE(theirs) << theirs.error().message;
