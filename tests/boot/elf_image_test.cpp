@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/elf_builder.h"
+#include "tests/support/guarded_bytes.h"
 
 namespace nestling {
 namespace {
@@ -315,10 +316,8 @@ TEST(ElfImage, IsRefusedOrBecomesAnImageCutOffAtAnyByte) {
   const ElfBytes file = builder.build();
   std::size_t accepted = 0;
   for (std::size_t size = 0; size < file.bytes().size(); ++size) {
-    // A copy of just that size, so that a sanitizer sees a read behind it.
-    const std::vector<std::byte> cut(file.bytes().begin(),
-                                     file.bytes().begin() + static_cast<std::ptrdiff_t>(size));
-    const auto image = parse_elf_image(cut);
+    const testing::GuardedBytes cut(file.bytes().first(size));
+    const auto image = parse_elf_image(cut.bytes());
     if (image) {
       ++accepted;
       continue;
@@ -341,7 +340,8 @@ TEST(ElfImage, SurvivesAnyByteOfItsHeadersSetToAnyExtreme) {
     for (const int value : {0x00, 0x01, 0x7f, 0x80, 0xff}) {
       ElfBytes spoiled = file;
       spoiled.writable_bytes()[index] = static_cast<std::byte>(value);
-      const auto image = parse_elf_image(spoiled.bytes());
+      const testing::GuardedBytes guarded(spoiled.bytes());
+      const auto image = parse_elf_image(guarded.bytes());
       if (!image) {
         EXPECT_EQ(image.error().kind, ErrorKind::kBadImage);
         ++refused;

@@ -8,19 +8,22 @@
 #include "boot/elf_image.h"
 #include "boot/flat_image.h"
 #include "tests/support/elf_builder.h"
+#include "tests/support/guarded_bytes.h"
 
 namespace nestling {
 namespace {
 
 constexpr std::uint64_t kTop = ~std::uint64_t{0};
 
-/// The file must outlive the table.
-Result<SymbolTable> symbols_of(const ElfBytes& file) {
-  auto image = parse_elf_image(file.bytes());
+/// The bytes must outlive the table.
+Result<SymbolTable> symbols_of(std::span<const std::byte> bytes) {
+  auto image = parse_elf_image(bytes);
   EXPECT_TRUE(image);
   image->name = "kernel";
   return read_symbols(*image);
 }
+
+Result<SymbolTable> symbols_of(const ElfBytes& file) { return symbols_of(file.bytes()); }
 
 TEST(ElfSymbols, AreFoundByAddress) {
   const ElfBytes file = small_kernel().build();
@@ -122,6 +125,20 @@ TEST(ElfSymbols, DoNotKeepAnImageFromBootingWhenSpoiled) {
   EXPECT_TRUE(parse_elf_image(file.bytes()));
 }
 
+TEST(ElfSymbols, AreReadOrRefusedCutOffAtAnyByteBehindTheSegments) {
+  const ElfBytes file = small_kernel().build();
+  std::size_t complete = 0;
+  for (std::size_t size = ElfBytes(file).section(2).sh_offset; size <= file.bytes().size();
+       ++size) {
+    const testing::GuardedBytes cut(file.bytes().first(size));
+    const auto table = symbols_of(cut.bytes());
+    if (table && table->size() == 3) {
+      ++complete;
+    }
+  }
+  EXPECT_EQ(complete, 1U) << "only the whole file has them all";
+}
+
 TEST(ElfSymbols, SurviveAnyByteOfTheirTablesSetToAnyExtreme) {
   const ElfBytes file = small_kernel().build();
   const std::uint64_t first = ElfBytes(file).section(2).sh_offset;
@@ -129,7 +146,8 @@ TEST(ElfSymbols, SurviveAnyByteOfTheirTablesSetToAnyExtreme) {
     for (const int value : {0x00, 0x01, 0x7f, 0x80, 0xff}) {
       ElfBytes spoiled = file;
       spoiled.writable_bytes()[index] = static_cast<std::byte>(value);
-      const auto table = symbols_of(spoiled);
+      const testing::GuardedBytes guarded(spoiled.bytes());
+      const auto table = symbols_of(guarded.bytes());
       if (table) {
         EXPECT_LE(table->size(), 3U);
         EXPECT_LT(table->describe(GuestVirtAddr(0x10'0034)).size(), kMaxSymbolName);
