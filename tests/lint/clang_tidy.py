@@ -72,9 +72,14 @@ class Tidy:
         return self.flags.get(str(self.root / source), DEFAULT_FLAGS + [f"-I{self.root}"])
 
     def key(self, source, dependencies):
-        parts = [self.base, " ".join(self.file_flags(source)), file_hash(self.root / ".clang-tidy")]
+        parts = [self.base, " ".join(self.file_flags(source)), self.configuration(source)]
         parts += [f"{name} {file_hash(self.root / name)}" for name in sorted(dependencies)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    def configuration(self, source):
+        """The .clang-tidy files that count for a source: those of its folder and above."""
+        folders = [self.root / folder for folder in pathlib.PurePath(source).parents]
+        return " ".join(file_hash(folder / ".clang-tidy") for folder in folders)
 
     def dependencies(self, source):
         """Every file the source includes, by name relative to the root where it lies inside."""
@@ -110,10 +115,10 @@ class Tidy:
 
 
 def separate(output):
-    """The findings in clang-tidy's output: each from its own line to the next one's."""
-    lines = re.sub(r"^\d+ warnings? .*generated\.\n?", "", output, flags=re.MULTILINE)
-    return [part.rstrip() for part in re.split(r"^(?=\S+:\d+:\d+: (?:error|warning):)", lines,
-                                               flags=re.MULTILINE) if part.strip()]
+    """The findings in clang-tidy's output: each with its place in the source, without the notes."""
+    parts = re.split(r"^(?=\S+:\d+:\d+: (?:error|warning|note):)", output, flags=re.MULTILINE)
+    findings = [part.rstrip() for part in parts if re.match(r"\S+ (?:error|warning):", part)]
+    return findings or ([output] if output else [])
 
 
 def main():
