@@ -18,12 +18,12 @@ namespace {
 /// "program header 2 (PT_LOAD)": the start of every message about one.
 std::string header_name(std::size_t number) { return fmt::format("program header {}", number); }
 
-Result<Machine> machine_of(const GElf_Ehdr& header) {
+Result<Architecture> architecture_of(const GElf_Ehdr& header) {
   switch (header.e_machine) {
     case EM_X86_64:
-      return Machine::kX86_64;
+      return Architecture::kX86_64;
     case EM_AARCH64:
-      return Machine::kAarch64;
+      return Architecture::kAarch64;
     default:
       return bad_image("e_machine {}: neither x86_64 ({}) nor aarch64 ({})", header.e_machine,
                        EM_X86_64, EM_AARCH64);
@@ -166,7 +166,7 @@ Result<Image> parse_elf_image(std::span<const std::byte> bytes) {
   if (gelf_getehdr(elf->get(), &header) == nullptr) {
     return bad_image("the ELF header is unreadable: {}", elf_errmsg(-1));
   }
-  const auto machine = machine_of(header);
+  const auto machine = architecture_of(header);
   if (!machine) {
     return failure(machine.error());
   }
@@ -175,7 +175,7 @@ Result<Image> parse_elf_image(std::span<const std::byte> bytes) {
   }
   Image image;
   image.format = ImageFormat::kElf64;
-  image.machine = *machine;
+  image.architecture = *machine;
   image.file = bytes;
   for (std::size_t number = 0; number < header.e_phnum; ++number) {
     if (const auto done = read_program_header(elf->get(), number, image); !done) {

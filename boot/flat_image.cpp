@@ -6,7 +6,7 @@
 namespace nestling {
 
 Result<Image> make_flat_image(std::span<const std::byte> bytes, GuestPhysAddr address,
-                              Machine machine) {
+                              Architecture architecture) {
   if (bytes.empty()) {
     return bad_image("the file is empty");
   }
@@ -16,7 +16,7 @@ Result<Image> make_flat_image(std::span<const std::byte> bytes, GuestPhysAddr ad
   }
   Image image;
   image.format = ImageFormat::kFlat;
-  image.machine = machine;
+  image.architecture = architecture;
   image.entry = address;
   image.virtual_entry = GuestVirtAddr(address.value());
   image.segments = {ImageSegment{*memory, GuestVirtAddr(address.value()), bytes, Access::all(), 0}};

@@ -13,6 +13,6 @@ namespace nestling {
 /// must outlive the image. Fails with kBadImage when there are no bytes or they wrap around the
 /// top of the address space.
 [[nodiscard]] Result<Image> make_flat_image(std::span<const std::byte> bytes, GuestPhysAddr address,
-                                            Machine machine);
+                                            Architecture architecture);
 
 }  // namespace nestling

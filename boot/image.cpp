@@ -9,8 +9,8 @@ std::string_view name_of(ImageFormat format) {
   return format == ImageFormat::kElf64 ? "ELF64" : "flat";
 }
 
-std::string_view name_of(Machine machine) {
-  return machine == Machine::kX86_64 ? "x86_64" : "aarch64";
+std::string_view name_of(Architecture architecture) {
+  return architecture == Architecture::kX86_64 ? "x86_64" : "aarch64";
 }
 
 std::string name_of(Access access) {

@@ -20,12 +20,12 @@ enum class ImageFormat : std::uint8_t {
 };
 
 /// The instruction set an image is made for.
-enum class Machine : std::uint8_t { kX86_64, kAarch64 };
+enum class Architecture : std::uint8_t { kX86_64, kAarch64 };
 
 /// "ELF64", "flat".
 [[nodiscard]] std::string_view name_of(ImageFormat format);
 /// "x86_64", "aarch64".
-[[nodiscard]] std::string_view name_of(Machine machine);
+[[nodiscard]] std::string_view name_of(Architecture architecture);
 /// "rwx" with '-' for each right that is missing.
 [[nodiscard]] std::string name_of(Access access);
 /// "0x1000-0x1fff", both ends inclusive; "empty at 0x1000".
@@ -63,7 +63,7 @@ struct Image {
   /// What messages call it: the path it came from.
   std::string name;
   ImageFormat format = ImageFormat::kElf64;
-  Machine machine = Machine::kX86_64;
+  Architecture architecture = Architecture::kX86_64;
   /// Physical, whatever the file says: paging is not up to the kernel yet when it is entered.
   /// Inside the file bytes of an executable segment.
   GuestPhysAddr entry;

@@ -56,7 +56,7 @@ Result<Image> open_image(const ImageSource& source) {
     return failure(mapping.error());
   }
   auto image = source.flat_address
-                   ? make_flat_image(mapping->bytes(), *source.flat_address, source.flat_machine)
+                   ? make_flat_image(mapping->bytes(), *source.flat_address, source.flat_architecture)
                    : parse_elf_image(mapping->bytes());
   if (!image) {
     Error error = std::move(image).error();

@@ -14,7 +14,7 @@ struct ImageSource {
   /// Take the file as raw bytes for this address instead of looking what it is.
   std::optional<GuestPhysAddr> flat_address;
   /// What a flat image is made for, since it cannot say: the host's.
-  Machine flat_machine = Machine::kX86_64;
+  Architecture flat_architecture = Architecture::kX86_64;
 };
 
 /// Maps the file and reads its headers; the image owns the mapping. Every message starts with the

@@ -41,9 +41,9 @@ InformationLayout lay_out(std::size_t memory_map_count, const BootRequest& reque
 
 Result<void> check_request(const BootRequest& request) {
   const Image& image = request.image;
-  if (image.machine != Machine::kX86_64) {
+  if (image.architecture != Architecture::kX86_64) {
     return bad_image("{}: e_machine: made for {}, and this is an x86_64 machine", image.name,
-                     name_of(image.machine));
+                     name_of(image.architecture));
   }
   if (const auto checked = check_segments(image, request.ram); !checked) {
     return checked;
