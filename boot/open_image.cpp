@@ -55,9 +55,9 @@ Result<Image> open_image(const ImageSource& source) {
   if (!mapping) {
     return failure(mapping.error());
   }
-  auto image = source.flat_address
-                   ? make_flat_image(mapping->bytes(), *source.flat_address, source.flat_architecture)
-                   : parse_elf_image(mapping->bytes());
+  auto image = source.flat_address ? make_flat_image(mapping->bytes(), *source.flat_address,
+                                                     source.flat_architecture)
+                                   : parse_elf_image(mapping->bytes());
   if (!image) {
     Error error = std::move(image).error();
     error.message = source.path + ": " + error.message;

@@ -108,7 +108,7 @@ Json image_json(const Inspection& inspection) {
   const std::string symbol = entry_symbol(inspection);
   Json json;
   json["format"] = name_of(image.format);
-  json["machine"] = name_of(image.machine);
+  json["machine"] = name_of(image.architecture);
   json["file_bytes"] = image.file.size();
   json["entry"] = {{"physical_address", hex(image.entry.value())},
                    {"virtual_address", hex(image.virtual_entry.value())},
@@ -137,7 +137,7 @@ std::string to_text(const Inspection& inspection) {
   const Image& image = *inspection.image;
   std::string text =
       fmt::format("{}: {} image for {}, {}\n", inspection.path, name_of(image.format),
-                  name_of(image.machine), human_size(image.file.size()));
+                  name_of(image.architecture), human_size(image.file.size()));
   text += fmt::format("  entry    {}\n", entry_text(inspection));
   text +=
       fmt::format("  needs    {}\n",

@@ -57,6 +57,15 @@ int exit_code(const Verdict& verdict) {
   return 70;
 }
 
+Verdict with_lost_output(Verdict verdict, const Error& loss) {
+  if (verdict.kind == VerdictKind::kGuestExit) {
+    return {.kind = VerdictKind::kHostRefused,
+            .reason = fmt::format("{} (the guest ended with {})", loss.message, verdict.reason)};
+  }
+  verdict.reason += fmt::format("; besides, {}", loss.message);
+  return verdict;
+}
+
 int exit_code(ErrorKind kind) {
   switch (kind) {
     case ErrorKind::kUsage:

@@ -45,6 +45,10 @@ enum class ExitCodeStyle : std::uint8_t {
 /// The process exit code for `verdict`: a guest status above 63 is 63.
 [[nodiscard]] int exit_code(const Verdict& verdict);
 
+/// What `verdict` becomes when output that the user asked for could not be written: a guest's own
+/// exit gives way to kHostRefused, which names both; any other end is worth more than the loss.
+[[nodiscard]] Verdict with_lost_output(Verdict verdict, const Error& loss);
+
 /// The process exit code for an error that prevented the run, or for one in another command.
 [[nodiscard]] int exit_code(ErrorKind kind);
 

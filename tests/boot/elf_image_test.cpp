@@ -36,7 +36,7 @@ TEST(ElfImage, BecomesItsSegments) {
   const auto image = parse_elf_image(file.bytes());
   ASSERT_TRUE(image) << image.error().message;
   EXPECT_EQ(image->format, ImageFormat::kElf64);
-  EXPECT_EQ(image->machine, Machine::kX86_64);
+  EXPECT_EQ(image->architecture, Architecture::kX86_64);
   EXPECT_EQ(image->entry, GuestPhysAddr(0x10'0010));
   EXPECT_FALSE(image->needs.irqchip);
   ASSERT_EQ(image->segments.size(), 3U);
@@ -54,7 +54,7 @@ TEST(ElfImage, IsAlsoReadForAarch64) {
   file.header().e_machine = EM_AARCH64;
   const auto image = parse_elf_image(file.bytes());
   ASSERT_TRUE(image);
-  EXPECT_EQ(image->machine, Machine::kAarch64);
+  EXPECT_EQ(image->architecture, Architecture::kAarch64);
 }
 
 TEST(ElfImage, LeavesOutSegmentsWithoutMemory) {

@@ -44,7 +44,7 @@ TEST(ElfSymbols, AreNoneInAStrippedOrFlatImage) {
   EXPECT_TRUE(none->is_empty());
 
   const auto bytes = counting_bytes(16);
-  const auto flat = make_flat_image(bytes, GuestPhysAddr(0x1000), Machine::kX86_64);
+  const auto flat = make_flat_image(bytes, GuestPhysAddr(0x1000), Architecture::kX86_64);
   ASSERT_TRUE(flat);
   EXPECT_TRUE(read_symbols(*flat).value().is_empty());
 }

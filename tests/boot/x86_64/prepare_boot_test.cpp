@@ -193,7 +193,7 @@ std::string refusal(const BootRequest& request, ErrorKind kind) {
 }
 
 TEST_F(PrepareBoot, RefusesAKernelForAnotherMachine) {
-  image_.machine = Machine::kAarch64;
+  image_.architecture = Architecture::kAarch64;
   EXPECT_EQ(refusal(request(), ErrorKind::kBadImage),
             "kernel.elf: e_machine: made for aarch64, and this is an x86_64 machine");
 }
@@ -235,7 +235,7 @@ TEST_F(PrepareBoot, RefusesAnImageThatLeavesNoRoom) {
 
 TEST_F(PrepareBoot, BootsAFlatImageAtAddressZero) {
   const auto bytes = counting_bytes(0x1800);
-  image_ = make_flat_image(bytes, GuestPhysAddr(0), Machine::kX86_64).value();
+  image_ = make_flat_image(bytes, GuestPhysAddr(0), Architecture::kX86_64).value();
   const auto plan = plan_boot(request());
   ASSERT_TRUE(plan) << plan.error().message;
   EXPECT_EQ(plan->entry.rip, GuestVirtAddr(0));

@@ -1,0 +1,136 @@
+// What each exit means, decided without KVM.
+#include "vmm/exit_handler.h"
+
+#include <array>
+#include <cstring>
+
+#include <gtest/gtest.h>
+
+namespace nestling {
+namespace {
+
+/// One register that remembers what was written and reads as 0x44332211.
+class FakeRegister final : public Device {
+ public:
+  std::uint64_t read(std::uint64_t /*offset*/, AccessWidth width) override {
+    return 0x4433'2211 & width.all_ones();
+  }
+  void write(std::uint64_t /*offset*/, AccessWidth width, std::uint64_t value) override {
+    written.push_back(value);
+    widths.push_back(width.bytes());
+  }
+
+  std::vector<std::uint64_t> written;
+  std::vector<unsigned> widths;
+};
+
+class ExitHandlerTest : public testing::Test {
+ protected:
+  ExitHandlerTest() {
+    EXPECT_TRUE(ports_.attach("register", PortRange::of(Port(0x100), 4), register_));
+    EXPECT_TRUE(
+        mmio_.attach("register", GuestPhysRange::of(GuestPhysAddr(0xd0000000), 8), register_));
+  }
+
+  FakeRegister register_;
+  PortBus ports_;
+  MmioBus mmio_;
+};
+
+TEST_F(ExitHandlerTest, HandsAPortWriteToItsDevice) {
+  ExitHandler handler(ports_, mmio_, UnclaimedPolicy::kStop);
+  std::array<std::byte, 2> data = {std::byte{0x34}, std::byte{0x12}};
+  EXPECT_FALSE(handler.handle(
+      PortExit{Port(0x100), Direction::kWrite, AccessWidth::of(2), std::span(data)}));
+  EXPECT_EQ(register_.written, std::vector<std::uint64_t>{0x1234});
+  EXPECT_EQ(register_.widths, std::vector<unsigned>{2});
+}
+
+TEST_F(ExitHandlerTest, FillsInWhatAPortReadGives) {
+  ExitHandler handler(ports_, mmio_, UnclaimedPolicy::kStop);
+  std::array<std::byte, 4> data{};
+  EXPECT_FALSE(
+      handler.handle(PortExit{Port(0x100), Direction::kRead, AccessWidth::of(4), std::span(data)}));
+  std::uint32_t value = 0;
+  std::memcpy(&value, data.data(), sizeof value);
+  EXPECT_EQ(value, 0x4433'2211U);
+}
+
+TEST_F(ExitHandlerTest, RepeatsAStringAccessAtTheSamePort) {
+  ExitHandler handler(ports_, mmio_, UnclaimedPolicy::kStop);
+  std::array<std::byte, 3> data = {std::byte{1}, std::byte{2}, std::byte{3}};
+  EXPECT_FALSE(handler.handle(
+      PortExit{Port(0x100), Direction::kWrite, AccessWidth::of(1), std::span(data)}));
+  EXPECT_EQ(register_.written, (std::vector<std::uint64_t>{1, 2, 3}));
+}
+
+TEST_F(ExitHandlerTest, ReadsAllOnesWhereNobodyAnswersAndCountsIt) {
+  ExitHandler handler(ports_, mmio_, UnclaimedPolicy::kGoOn);
+  std::array<std::byte, 8> data{};
+  EXPECT_FALSE(
+      handler.handle(MmioExit{GuestPhysAddr(0xe0000000), Direction::kRead, std::span(data)}));
+  for (const std::byte each : data) {
+    EXPECT_EQ(each, std::byte{0xff});
+  }
+  EXPECT_EQ(handler.unclaimed_count(), 1U);
+}
+
+TEST_F(ExitHandlerTest, EndsTheRunAtAnUnclaimedAccessWhenStrict) {
+  ExitHandler handler(ports_, mmio_, UnclaimedPolicy::kStop);
+  std::array<std::byte, 2> data{};
+  const auto port =
+      handler.handle(PortExit{Port(0x200), Direction::kWrite, AccessWidth::of(2), std::span(data)});
+  ASSERT_TRUE(port);
+  EXPECT_EQ(port->kind, VerdictKind::kUnhandledExit);
+  EXPECT_EQ(port->reason, "unclaimed 2-byte write to port 0x200");
+  const auto mmio =
+      handler.handle(MmioExit{GuestPhysAddr(0xe0000000), Direction::kRead, std::span(data)});
+  ASSERT_TRUE(mmio);
+  EXPECT_EQ(mmio->reason, "unclaimed 2-byte read of address 0xe0000000");
+}
+
+TEST_F(ExitHandlerTest, CallsAHaltWithoutInterruptControllersAHang) {
+  ExitHandler handler(ports_, mmio_, UnclaimedPolicy::kGoOn);
+  const auto off = handler.handle(HaltExit{HaltExit::Interrupts::kDisabled});
+  ASSERT_TRUE(off);
+  EXPECT_EQ(off->kind, VerdictKind::kHang);
+  const auto on = handler.handle(HaltExit{HaltExit::Interrupts::kEnabled});
+  ASSERT_TRUE(on);
+  EXPECT_EQ(on->kind, VerdictKind::kHang);
+  EXPECT_NE(on->reason, off->reason);
+}
+
+TEST_F(ExitHandlerTest, NeverTakesAShutdownForSuccess) {
+  ExitHandler handler(ports_, mmio_, UnclaimedPolicy::kGoOn);
+  const auto verdict = handler.handle(ShutdownExit{});
+  ASSERT_TRUE(verdict);
+  EXPECT_EQ(exit_code(*verdict), 80);
+}
+
+TEST_F(ExitHandlerTest, TellsSystemEventsApart) {
+  ExitHandler handler(ports_, mmio_, UnclaimedPolicy::kGoOn);
+  using What = SystemEventExit::What;
+  EXPECT_EQ(handler.handle(SystemEventExit{What::kShutdown, 1})->kind, VerdictKind::kGuestExit);
+  EXPECT_EQ(handler.handle(SystemEventExit{What::kReset, 2})->kind, VerdictKind::kReset);
+  EXPECT_EQ(handler.handle(SystemEventExit{What::kCrash, 3})->kind, VerdictKind::kGuestPanic);
+  EXPECT_EQ(handler.handle(SystemEventExit{What::kOther, 9})->kind, VerdictKind::kUnhandledExit);
+}
+
+TEST_F(ExitHandlerTest, GivesUpOnWhatKvmCannotDo) {
+  ExitHandler handler(ports_, mmio_, UnclaimedPolicy::kGoOn);
+  for (std::uint32_t suberror = 0; suberror < 6; ++suberror) {
+    const auto verdict = handler.handle(InternalErrorExit{.suberror = suberror});
+    ASSERT_TRUE(verdict);
+    EXPECT_EQ(verdict->kind, VerdictKind::kUnhandledExit);
+  }
+  EXPECT_EQ(handler.handle(FailEntryExit{0x80000021})->kind, VerdictKind::kUnhandledExit);
+  EXPECT_EQ(handler.handle(UnknownExit{77})->kind, VerdictKind::kUnhandledExit);
+}
+
+TEST_F(ExitHandlerTest, RunsOnAfterAnInterruption) {
+  ExitHandler handler(ports_, mmio_, UnclaimedPolicy::kStop);
+  EXPECT_FALSE(handler.handle(InterruptedExit{}));
+}
+
+}  // namespace
+}  // namespace nestling

@@ -1,0 +1,137 @@
+// One function for each kind of exit.
+#include "vmm/exit_handler.h"
+
+#include <cstring>
+#include <string>
+#include <utility>
+
+namespace nestling {
+
+namespace {
+
+std::uint64_t load(std::span<const std::byte> bytes) {
+  std::uint64_t value = 0;
+  std::memcpy(&value, bytes.data(), bytes.size());
+  return value;
+}
+
+void store(std::span<std::byte> bytes, std::uint64_t value) {
+  std::memcpy(bytes.data(), &value, bytes.size());
+}
+
+/// Moves `data`, one register access, between the guest and the bus; true when somebody answered.
+template <typename AddressType>
+bool transfer(const Bus<AddressType>& bus, AddressType address, Direction direction,
+              std::span<std::byte> data) {
+  using Claimed = typename Bus<AddressType>::Outcome::Claimed;
+  const AccessWidth width = AccessWidth::of(data.size());
+  if (direction == Direction::kWrite) {
+    return bus.write(address, width, load(data)).claimed != Claimed::kNone;
+  }
+  const auto outcome = bus.read(address, width);
+  store(data, outcome.value);
+  return outcome.claimed != Claimed::kNone;
+}
+
+const char* verb(Direction direction) {
+  return direction == Direction::kWrite ? "write to" : "read of";
+}
+
+Verdict unhandled(std::string reason) {
+  return {.kind = VerdictKind::kUnhandledExit, .reason = std::move(reason)};
+}
+
+std::string internal_error_words(const InternalErrorExit& exit) {
+  switch (exit.suberror) {
+    case 1:
+      return "KVM could not emulate an instruction";
+    case 2:
+      return "KVM met an exception while it delivered an event (simultaneous exception)";
+    case 3:
+      return fmt::format("KVM could not deliver an event, vector information {:#x}", exit.data[0]);
+    case 4:
+      return fmt::format("KVM met an exit reason it does not know, {:#x}", exit.data[0]);
+    default:
+      return fmt::format("KVM internal error {}", exit.suberror);
+  }
+}
+
+}  // namespace
+
+std::optional<Verdict> ExitHandler::on(const PortExit& exit) {
+  // INS and OUTS repeat the access at the same port.
+  for (std::size_t done = 0; done < exit.data.size(); done += exit.width.bytes()) {
+    const auto data = exit.data.subspan(done, exit.width.bytes());
+    if (!transfer(ports_, exit.port, exit.direction, data)) {
+      ++unclaimed_count_;
+      if (policy_ == UnclaimedPolicy::kStop) {
+        return unhandled(fmt::format("unclaimed {}-byte {} port {:#x}", exit.width.bytes(),
+                                     verb(exit.direction), exit.port.value()));
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<Verdict> ExitHandler::on(const MmioExit& exit) {
+  if (transfer(mmio_, exit.address, exit.direction, exit.data)) {
+    return std::nullopt;
+  }
+  ++unclaimed_count_;
+  if (policy_ == UnclaimedPolicy::kGoOn) {
+    return std::nullopt;
+  }
+  return unhandled(fmt::format("unclaimed {}-byte {} address {:#x}", exit.data.size(),
+                               verb(exit.direction), exit.address.value()));
+}
+
+std::optional<Verdict> ExitHandler::on(const HaltExit& exit) {
+  return Verdict{.kind = VerdictKind::kHang,
+                 .reason = exit.interrupts == HaltExit::Interrupts::kEnabled
+                               ? "hang: halted, and nothing can raise an interrupt"
+                               : "hang: halted with interrupts off"};
+}
+
+std::optional<Verdict> ExitHandler::on(const ShutdownExit& /*exit*/) {
+  return Verdict{.kind = VerdictKind::kTripleFault, .reason = "triple fault"};
+}
+
+std::optional<Verdict> ExitHandler::on(const SystemEventExit& exit) {
+  switch (exit.what) {
+    case SystemEventExit::What::kShutdown:
+      return Verdict{.kind = VerdictKind::kGuestExit, .reason = "power off"};
+    case SystemEventExit::What::kReset:
+      return Verdict{.kind = VerdictKind::kReset, .reason = "reset asked for through KVM"};
+    case SystemEventExit::What::kCrash:
+      return Verdict{.kind = VerdictKind::kGuestPanic, .reason = "crash told to KVM"};
+    case SystemEventExit::What::kOther:
+      break;
+  }
+  return unhandled(fmt::format("system event {} of KVM", exit.raw_type));
+}
+
+std::optional<Verdict> ExitHandler::on(const InternalErrorExit& exit) {
+  return unhandled(internal_error_words(exit));
+}
+
+std::optional<Verdict> ExitHandler::on(const FailEntryExit& exit) {
+  return unhandled(
+      fmt::format("the processor refused to enter the guest, reason {:#x}", exit.hardware_reason));
+}
+
+std::optional<Verdict> ExitHandler::on(const MemoryFaultExit& exit) {
+  return unhandled(fmt::format("memory fault at {:#x}, {:#x} bytes, flags {:#x}",
+                               exit.range.start().value(), exit.range.size(), exit.flags));
+}
+
+std::optional<Verdict> ExitHandler::on(const InterruptedExit& /*exit*/) { return std::nullopt; }
+
+std::optional<Verdict> ExitHandler::on(const UnknownExit& exit) {
+  return unhandled(fmt::format("KVM exit reason {}, which Nestling does not know", exit.reason));
+}
+
+std::optional<Verdict> ExitHandler::handle(const Exit& exit) {
+  return std::visit([this](const auto& each) { return on(each); }, exit);
+}
+
+}  // namespace nestling

@@ -1,0 +1,172 @@
+// Putting a machine together in the order that KVM wants, and taking it to its verdict.
+#include "vmm/machine.h"
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include "boot/boot_request.h"
+#include "vmm/architecture.h"
+
+namespace nestling {
+
+namespace {
+
+Result<void> add_memory_slots(Vm& vm, const Ram& ram) {
+  std::uint32_t slot = 0;
+  for (const Ram::Region& region : ram.regions()) {
+    if (auto done = vm.add_memory_slot(slot++, region.guest, region.host); !done) {
+      return done;
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Machine>> Machine::create(const KvmSystem& kvm, const Image& image,
+                                                 const MachineConfig& config,
+                                                 const MachineSurroundings& surroundings) {
+  const auto ranges = ram_layout(config.memory_size);
+  if (!ranges) {
+    return failure(ranges.error());
+  }
+  auto ram = Ram::create(*ranges);
+  if (!ram) {
+    return failure(ram.error());
+  }
+  auto vm = kvm.create_vm();
+  if (!vm) {
+    return failure(vm.error());
+  }
+  std::unique_ptr<Machine> machine(new Machine(std::move(*ram), std::move(*vm), config));
+  if (auto done = machine->assemble(kvm, image, config, surroundings); !done) {
+    return failure(done.error());
+  }
+  return machine;
+}
+
+Result<void> Machine::assemble(const KvmSystem& kvm, const Image& image,
+                               const MachineConfig& config,
+                               const MachineSurroundings& surroundings) {
+  if (auto done = add_memory_slots(vm_, ram_); !done) {
+    return done;
+  }
+  if (irqchip_ == Irqchip::kInKernel) {
+    if (auto done = add_irqchip(vm_); !done) {
+      return done;
+    }
+  }
+  auto platform = make_platform({.vm = vm_,
+                                 .irqchip = irqchip_,
+                                 .ram_size = config.memory_size,
+                                 .console = surroundings.console,
+                                 .power = verdicts_,
+                                 .console_room = surroundings.console_room,
+                                 .log = surroundings.log});
+  if (!platform) {
+    return failure(platform.error());
+  }
+  platform_ = std::move(*platform);
+  handler_ = std::make_unique<ExitHandler>(platform_->ports(), platform_->mmio(), config.unclaimed);
+
+  std::vector<Vcpu> vcpus;
+  for (std::uint32_t id = 0; id < config.vcpu_count; ++id) {
+    auto vcpu = vm_.create_vcpu(id);
+    if (!vcpu) {
+      return failure(vcpu.error());
+    }
+    vcpus.push_back(std::move(*vcpu));
+  }
+  std::vector<GuestPhysRange> ram_ranges;
+  for (const Ram::Region& region : ram_.regions()) {
+    ram_ranges.push_back(region.guest);
+  }
+  const std::vector<DeviceEntry> devices = platform_->device_list();
+  const BootRequest request{
+      .image = image, .ram = ram_ranges, .command_line = config.command_line, .devices = devices};
+  if (auto done = boot_vcpus(kvm, vcpus, irqchip_, request, ram_, surroundings.log); !done) {
+    return done;
+  }
+  for (Vcpu& vcpu : vcpus) {
+    runners_.push_back(
+        std::make_unique<VcpuRunner>(std::move(vcpu), *handler_, verdicts_, surroundings.trace));
+  }
+  return {};
+}
+
+void Machine::kick_all() {
+  for (const auto& runner : runners_) {
+    runner->kick();
+  }
+}
+
+void Machine::run_vcpu(VcpuRunner& runner, std::chrono::steady_clock::time_point start) {
+  runner.run(start);
+  if (runners_.size() > 1) {
+    kick_all();
+  }
+}
+
+Verdict Machine::run(std::chrono::steady_clock::time_point start) {
+  install_kick_signal();
+  std::vector<std::thread> threads;
+  for (std::size_t i = 1; i < runners_.size(); ++i) {
+    threads.emplace_back([this, i, start] { run_vcpu(*runners_[i], start); });
+  }
+  run_vcpu(*runners_.front(), start);
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  return verdicts_.verdict();
+}
+
+void Machine::stop(Verdict verdict) {
+  verdicts_.propose(std::move(verdict));
+  kick_all();
+}
+
+bool Machine::is_every_vcpu_stuck() const {
+  return std::all_of(runners_.begin(), runners_.end(), [&](const auto& runner) {
+    const auto since = runner->stuck_since();
+    return since && *since < hang_round_;
+  });
+}
+
+void Machine::look_for_hang() {
+  if (irqchip_ == Irqchip::kAbsent || verdicts_.is_decided()) {
+    return;  // without interrupt controllers HLT itself is the exit that says it
+  }
+  // Devices first: an interrupt they raised before they fell quiet has by the next round woken a
+  // vCPU, which then answers that it is not stuck.
+  quiet_rounds_ = platform_->may_interrupt() ? 0 : quiet_rounds_ + 1;
+  constexpr std::uint64_t kRoundsToBeSure = 3;
+  if (quiet_rounds_ >= kRoundsToBeSure && is_every_vcpu_stuck()) {
+    stop({.kind = VerdictKind::kHang,
+          .reason = "hang: every vCPU is halted, and nothing can wake one"});
+    return;
+  }
+  ++hang_round_;
+  for (const auto& runner : runners_) {
+    runner->ask_if_stuck(hang_round_);
+    runner->kick();
+  }
+}
+
+ExitCounts Machine::exit_counts() const {
+  ExitCounts sum{};
+  for (const auto& runner : runners_) {
+    for (std::size_t kind = 0; kind < sum.size(); ++kind) {
+      sum.at(kind) += runner->exit_counts().at(kind);
+    }
+  }
+  return sum;
+}
+
+VcpuRunner& Machine::deciding_runner() {
+  const auto found = std::find_if(runners_.begin(), runners_.end(),
+                                  [](const auto& each) { return each->decided_the_run(); });
+  return found == runners_.end() ? *runners_.front() : **found;
+}
+
+}  // namespace nestling

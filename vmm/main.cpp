@@ -1,0 +1,225 @@
+// The command line: what `nestling` understands, turned into the options of its commands.
+#include <cstdio>
+#include <exception>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "vmm/inspect_command.h"
+#include "vmm/run_command.h"
+#include "vmm/verdict.h"
+#include "vmm/version.h"
+
+namespace nestling {
+namespace {
+
+constexpr const char* kFooter =
+    "Exit codes of run:\n"
+    "  0-63 the guest's own status     64 wrong usage       65 image cannot be booted\n"
+    "  66 file missing                 69 KVM not usable    70 a bug of Nestling\n"
+    "  71 the host refused something   80 triple fault, reset   81 guest panic\n"
+    "  82 hang   83 unhandled exit     124 timeout          130 interrupted\n\n"
+    "Keys, while the console is a terminal:  Ctrl-A x quits   Ctrl-A h lists the keys\n";
+
+/// "stdio", "none" or "file:PATH"; empty when it is none of them.
+std::optional<ConsoleTarget> parse_console(const std::string& text) {
+  constexpr std::string_view kFilePrefix = "file:";
+  if (text == "stdio") {
+    return ConsoleTarget{.kind = ConsoleTarget::Kind::kStdio, .path = {}};
+  }
+  if (text == "none") {
+    return ConsoleTarget{.kind = ConsoleTarget::Kind::kNone, .path = {}};
+  }
+  if (text.starts_with(kFilePrefix) && text.size() > kFilePrefix.size()) {
+    return ConsoleTarget{.kind = ConsoleTarget::Kind::kFile,
+                         .path = text.substr(kFilePrefix.size())};
+  }
+  return std::nullopt;
+}
+
+/// What every command that opens an image takes.
+struct ImageArguments {
+  std::string path;
+  std::uint64_t flat_address = 0;
+  CLI::Option* flat = nullptr;
+
+  void add_to(CLI::App& command) {
+    command.add_option("KERNEL", path, "the kernel: an ELF64 file, or raw bytes with --flat")
+        ->required();
+    flat = command
+               .add_option("--flat", flat_address,
+                           "take KERNEL as raw bytes, loaded and entered at this address")
+               ->type_name("ADDRESS");
+  }
+
+  [[nodiscard]] ImageSource source() const {
+    ImageSource source{.path = path, .flat_address = std::nullopt};
+    if (flat->count() > 0) {
+      source.flat_address = GuestPhysAddr(flat_address);
+    }
+    return source;
+  }
+};
+
+void add_memory_option(CLI::App& command, std::uint64_t& bytes) {
+  command.add_option("--memory,-m", bytes, "RAM of the guest, such as 64M or 2G")
+      ->transform(CLI::AsSizeValue(false))
+      ->type_name("SIZE")
+      ->default_str("128M");
+}
+
+/// `nestling run` and its options.
+struct RunArguments {
+  RunOptions options;
+  ImageArguments image;
+  std::uint64_t timeout_ms = 0;
+  bool strict = false;
+  bool verbose = false;
+  std::string console = "stdio";
+  std::string report_path;
+  std::string trace_path;
+
+  CLI::App* add_to(CLI::App& app) {
+    CLI::App* command = app.add_subcommand("run", "boot a kernel and say how it ended");
+    command->footer(kFooter);
+    image.add_to(*command);
+    add_machine_options(*command);
+    add_output_options(*command);
+    return command;
+  }
+
+  [[nodiscard]] RunOptions finished() {
+    options.image = image.source();
+    if (timeout_ms != 0) {
+      options.timeout = std::chrono::milliseconds(timeout_ms);
+    }
+    options.unclaimed = strict ? UnclaimedPolicy::kStop : UnclaimedPolicy::kGoOn;
+    options.verbosity = verbose ? Verbosity::kVerbose : Verbosity::kNormal;
+    options.console = parse_console(console).value_or(ConsoleTarget{});
+    if (!report_path.empty()) {
+      options.report_path = report_path;
+    }
+    if (!trace_path.empty()) {
+      options.trace_path = trace_path;
+    }
+    return options;
+  }
+
+ private:
+  void add_machine_options(CLI::App& command) {
+    constexpr const char* kGroup = "The machine";
+    add_memory_option(command, options.memory_size);
+    command.get_option("--memory")->group(kGroup);
+    command.add_option("--cmdline,-c", options.command_line, "the kernel's command line")
+        ->type_name("TEXT")
+        ->group(kGroup);
+    command
+        .add_option("--irqchip", options.irqchip,
+                    "interrupt controllers and timers in KVM: as the image's note asks, on, or off")
+        ->transform(CLI::CheckedTransformer(
+            std::map<std::string, IrqchipChoice>{{"auto", IrqchipChoice::kAsImageNeeds},
+                                                 {"on", IrqchipChoice::kOn},
+                                                 {"off", IrqchipChoice::kOff}}))
+        ->type_name("auto|on|off")
+        ->default_str("auto")
+        ->group(kGroup);
+    command
+        .add_option("--timeout,-t", timeout_ms,
+                    "stop the guest after this time, such as 500ms, 10s or 2m (exit code 124)")
+        ->transform(CLI::AsNumberWithUnit(
+            std::map<std::string, std::uint64_t>{{"ms", 1}, {"s", 1000}, {"m", 60000}},
+            CLI::AsNumberWithUnit::UNIT_REQUIRED))
+        ->check(CLI::PositiveNumber)
+        ->type_name("TIME")
+        ->group(kGroup);
+    command
+        .add_flag("--strict", strict,
+                  "an access that no device claims ends the run, instead of reading all ones")
+        ->group(kGroup);
+  }
+
+  void add_output_options(CLI::App& command) {
+    constexpr const char* kGroup = "What is shown";
+    command.add_option("--console", console, "where the guest's console goes")
+        ->check([](const std::string& text) {
+          return parse_console(text) ? std::string() : "give stdio, none or file:PATH";
+        })
+        ->type_name("stdio|none|file:PATH")
+        ->default_str("stdio")
+        ->group(kGroup);
+    command.add_option("--json", report_path, "write everything about the run to this file")
+        ->type_name("PATH")
+        ->group(kGroup);
+    command
+        .add_option("--trace-exits", trace_path,
+                    "write every exit to this file, for ui.perfetto.dev or chrome://tracing")
+        ->type_name("PATH")
+        ->group(kGroup);
+    command
+        .add_option(
+            "--exit-code-style", options.exit_code_style,
+            "what the value v written to the exit port means: v, or (v << 1) | 1 as in QEMU")
+        ->transform(CLI::CheckedTransformer(std::map<std::string, ExitCodeStyle>{
+            {"plain", ExitCodeStyle::kPlain}, {"qemu", ExitCodeStyle::kQemu}}))
+        ->type_name("plain|qemu")
+        ->default_str("plain")
+        ->group(kGroup);
+    command.add_flag("-v,--verbose", verbose, "say more about what the run does")->group(kGroup);
+  }
+};
+
+/// `nestling inspect`.
+struct InspectArguments {
+  InspectOptions options;
+  ImageArguments image;
+
+  CLI::App* add_to(CLI::App& app) {
+    CLI::App* command =
+        app.add_subcommand("inspect", "say what a kernel file is, and whether it would boot");
+    image.add_to(*command);
+    add_memory_option(*command, options.memory_size);
+    command->add_flag("--json", options.json, "for programs");
+    return command;
+  }
+
+  [[nodiscard]] InspectOptions finished() {
+    options.image = image.source();
+    return options;
+  }
+};
+
+int command_line(const std::vector<std::string>& arguments, int argc, const char* const* argv) {
+  CLI::App app{"Nestling boots small guest kernels on KVM and says how they ended.", "nestling"};
+  app.require_subcommand(1);
+  app.set_version_flag("--version", std::string("nestling ") + kVersion);
+  app.footer("Start with:  nestling doctor;  nestling run KERNEL.  More: nestling run --help");
+  RunArguments run_arguments;
+  InspectArguments inspect_arguments;
+  const CLI::App* run_command = run_arguments.add_to(app);
+  inspect_arguments.add_to(app);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : exit_code(ErrorKind::kUsage);
+  }
+  if (run_command->parsed()) {
+    run_arguments.options.arguments = arguments;
+    return run(run_arguments.finished());
+  }
+  return inspect(inspect_arguments.finished());
+}
+
+}  // namespace
+}  // namespace nestling
+
+int main(int argc, char** argv) {
+  try {
+    return nestling::command_line({argv + 1, argv + argc}, argc, argv);
+  } catch (const std::exception& error) {
+    // Ours never throws; a library did, and memory is the likely reason.
+    std::fprintf(stderr, "nestling: bug: %s\n", error.what());
+    return nestling::exit_code(nestling::ErrorKind::kBug);
+  }
+}

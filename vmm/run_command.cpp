@@ -1,0 +1,164 @@
+// From options to exit code, with the verdict line, the crash report and the JSON report on the
+// way.
+#include "vmm/run_command.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <numeric>
+#include <string>
+#include <utility>
+
+#include "boot/elf_symbols.h"
+#include "boot/open_image.h"
+#include "vmm/architecture.h"
+#include "vmm/kvm_api.h"
+#include "vmm/kvm_system.h"
+#include "vmm/run_report.h"
+#include "vmm/run_session.h"
+#include "vmm/version.h"
+
+namespace nestling {
+
+namespace {
+
+using std::chrono::steady_clock;
+
+/// One call of run().
+class RunCommand {
+ public:
+  explicit RunCommand(const RunOptions& options) : options_(options), log_(options.verbosity) {
+    report_.times.start = std::chrono::system_clock::now();
+    report_.kernel_path = options.image.path;
+    report_.command_line = options.command_line;
+    report_.memory_bytes = options.memory_size;
+    report_.arguments = options.arguments;
+    report_.nestling_version = kVersion;
+  }
+
+  int execute();
+
+ private:
+  [[nodiscard]] Result<Verdict> run_image(const Image& image);
+  [[nodiscard]] int finish(Verdict verdict);
+  [[nodiscard]] int finish(const Error& error);
+  void complete_report(RunSession& session, const Image& image, Verdict& verdict);
+  [[nodiscard]] std::string summary(const Verdict& verdict) const;
+
+  const RunOptions& options_;
+  const Log log_;
+  const steady_clock::time_point start_ = steady_clock::now();
+  RunReport report_;
+};
+
+/// True for ends that are explained by where the guest was.
+bool has_place(VerdictKind kind) {
+  switch (kind) {
+    case VerdictKind::kTripleFault:
+    case VerdictKind::kReset:
+    case VerdictKind::kGuestPanic:
+    case VerdictKind::kHang:
+    case VerdictKind::kUnhandledExit:
+    case VerdictKind::kTimeout:
+    case VerdictKind::kInterrupted:
+      return true;
+    case VerdictKind::kGuestExit:
+    case VerdictKind::kHostRefused:
+      return false;
+  }
+  return false;
+}
+
+/// " at 0x100234 in crash_now+0x14".
+std::string place_of(GuestVirtAddr address, const SymbolTable& symbols) {
+  std::string place = fmt::format(" at {:#x}", address.value());
+  if (const std::string name = symbols.describe(address); !name.empty()) {
+    place += fmt::format(" in {}", name);
+  }
+  return place;
+}
+
+void RunCommand::complete_report(RunSession& session, const Image& image, Verdict& verdict) {
+  Machine& machine = session.machine();
+  report_.exits = machine.exit_counts();
+  report_.unclaimed_accesses = machine.unclaimed_count();
+  report_.last_console_line = session.last_console_line();
+  if (!has_place(verdict.kind)) {
+    return;
+  }
+  auto symbols = read_symbols(image);
+  if (!symbols) {
+    log_.warn("{}", symbols.error().message);
+  }
+  const SymbolTable table = symbols ? *std::move(symbols) : SymbolTable();
+  if (const auto address = program_counter(machine.deciding_runner().vcpu())) {
+    verdict.reason += place_of(*address, table);
+  }
+}
+
+Result<Verdict> RunCommand::run_image(const Image& image) {
+  const auto kvm = KvmSystem::open();
+  if (!kvm) {
+    return failure(kvm.error());
+  }
+  report_.kvm_api_version = KVM_API_VERSION;
+  RunSession session(options_, log_);
+  auto verdict = session.run(*kvm, image, start_, report_.times);
+  if (verdict) {
+    complete_report(session, image, *verdict);
+  }
+  return verdict;
+}
+
+std::string RunCommand::summary(const Verdict& verdict) const {
+  const auto exits = std::accumulate(report_.exits.begin(), report_.exits.end(), std::uint64_t{0});
+  const std::chrono::duration<double, std::milli> elapsed = steady_clock::now() - start_;
+  std::string line =
+      fmt::format("{} after {:.1f} ms, {} exits", verdict.reason, elapsed.count(), exits);
+  if (report_.unclaimed_accesses != 0) {
+    line += fmt::format(", {} unclaimed accesses", report_.unclaimed_accesses);
+  }
+  return line;
+}
+
+int RunCommand::finish(Verdict verdict) {
+  report_.outcome = outcome_of(verdict);
+  if (options_.report_path) {
+    if (const auto done = write_run_report(*options_.report_path, report_); !done) {
+      verdict = with_lost_output(std::move(verdict), done.error());
+    }
+  }
+  log_.warn("{}", summary(verdict));
+  return exit_code(verdict);
+}
+
+int RunCommand::finish(const Error& error) {
+  report_.outcome = outcome_of(error);
+  log_.warn("{}", error.message);
+  if (options_.report_path) {
+    if (const auto done = write_run_report(*options_.report_path, report_); !done) {
+      log_.warn("{}", done.error().message);
+    }
+  }
+  return exit_code(error.kind);
+}
+
+int RunCommand::execute() {
+  signal(SIGPIPE, SIG_IGN);  // a closed console is an error to report, not a death
+  const auto image = open_image(options_.image);
+  if (!image) {
+    return finish(image.error());
+  }
+  auto verdict = run_image(*image);
+  if (!verdict) {
+    return finish(verdict.error());
+  }
+  return finish(std::move(*verdict));
+}
+
+}  // namespace
+
+int run(const RunOptions& options) { return RunCommand(options).execute(); }
+
+}  // namespace nestling

@@ -1,0 +1,44 @@
+// RunOptions: everything the command line says about a run.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "boot/open_image.h"
+#include "vmm/exit_handler.h"
+#include "vmm/verdict.h"
+
+namespace nestling {
+
+/// Where the guest's console goes.
+struct ConsoleTarget {
+  enum class Kind : std::uint8_t { kStdio, kNone, kFile };
+  Kind kind = Kind::kStdio;
+  std::string path;  ///< for kFile
+};
+
+/// Whether the machine gets interrupt controllers.
+enum class IrqchipChoice : std::uint8_t { kAsImageNeeds, kOn, kOff };
+
+struct RunOptions {
+  ImageSource image;
+  std::uint64_t memory_size = 128ULL << 20;  ///< bytes
+  std::string command_line;
+  /// Counts from the guest's first instruction.
+  std::optional<std::chrono::milliseconds> timeout;
+  UnclaimedPolicy unclaimed = UnclaimedPolicy::kGoOn;
+  ConsoleTarget console;
+  IrqchipChoice irqchip = IrqchipChoice::kAsImageNeeds;
+  ExitCodeStyle exit_code_style = ExitCodeStyle::kPlain;
+  std::optional<std::string> report_path;  ///< --json
+  std::optional<std::string> trace_path;   ///< --trace-exits
+  Verbosity verbosity = Verbosity::kNormal;
+  /// The process's arguments, for the report.
+  std::vector<std::string> arguments;
+};
+
+}  // namespace nestling

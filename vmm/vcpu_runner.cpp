@@ -1,0 +1,101 @@
+// The vCPU loop, and the handshake that stops it: a flag KVM looks at, then a signal.
+#include "vmm/vcpu_runner.h"
+
+#include <signal.h>
+
+#include <utility>
+
+#include "vmm/halt_check.h"
+
+namespace nestling {
+
+namespace {
+
+int kick_signal() { return SIGRTMIN; }
+
+}  // namespace
+
+void install_kick_signal() {
+  struct sigaction action {};
+  action.sa_handler = [](int /*signal*/) {};
+  sigemptyset(&action.sa_mask);
+  check(sigaction(kick_signal(), &action, nullptr) == 0, "cannot install the kick signal");
+}
+
+void VcpuRunner::kick() {
+  // Before the signal: a vCPU that is about to enter the guest sees the flag, one that is inside
+  // gets the signal.
+  vcpu_.set_immediate_exit(Vcpu::ImmediateExit::kOn);
+  const std::lock_guard lock(thread_mutex_);
+  if (thread_) {
+    pthread_kill(*thread_, kick_signal());
+  }
+}
+
+std::optional<std::uint64_t> VcpuRunner::stuck_since() const {
+  const std::uint64_t since = stuck_since_;
+  if (since == 0 || answered_round_ != asked_round_) {
+    return std::nullopt;
+  }
+  return since;
+}
+
+void VcpuRunner::answer_requests() {
+  // Off first: a kick that comes after this line interrupts the next run.
+  vcpu_.set_immediate_exit(Vcpu::ImmediateExit::kOff);
+  const std::uint64_t round = asked_round_;
+  if (round == answered_round_) {
+    return;
+  }
+  if (!is_halted_without_timer(vcpu_)) {
+    stuck_since_ = 0;
+  } else if (stuck_since_ == 0) {
+    stuck_since_ = round;
+  }
+  answered_round_ = round;
+}
+
+bool VcpuRunner::step(std::chrono::steady_clock::time_point start) {
+  using std::chrono::steady_clock;
+  ExitTiming timing;
+  if (trace_ != nullptr) {
+    timing.guest_start = steady_clock::now() - start;
+  }
+  const Result<Exit> exit = vcpu_.run();
+  if (trace_ != nullptr) {
+    timing.exit = steady_clock::now() - start;
+  }
+  if (!exit) {
+    verdicts_.propose({.kind = VerdictKind::kHostRefused, .reason = exit.error().message});
+    return false;
+  }
+  ++exit_counts_.at(exit->index());
+  if (std::holds_alternative<InterruptedExit>(*exit)) {
+    answer_requests();
+    return !verdicts_.is_decided();
+  }
+  if (std::optional<Verdict> verdict = handler_.handle(*exit)) {
+    verdicts_.propose(std::move(*verdict));
+  }
+  const ExitRecord record = summarize(*exit);
+  recent_exits_.record(record);
+  if (trace_ != nullptr) {
+    timing.handled = steady_clock::now() - start;
+    trace_->record(vcpu_.id(), timing, record);
+  }
+  decided_the_run_ = verdicts_.is_decided();
+  return !decided_the_run_;
+}
+
+void VcpuRunner::run(std::chrono::steady_clock::time_point start) {
+  {
+    const std::lock_guard lock(thread_mutex_);
+    thread_ = pthread_self();
+  }
+  while (step(start)) {
+  }
+  const std::lock_guard lock(thread_mutex_);
+  thread_.reset();
+}
+
+}  // namespace nestling

@@ -1,0 +1,74 @@
+// VcpuRunner: the loop of one vCPU: run, handle the exit, until the run is decided.
+#pragma once
+
+#include <pthread.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+
+#include "vmm/exit.h"
+#include "vmm/exit_handler.h"
+#include "vmm/exit_record.h"
+#include "vmm/exit_trace.h"
+#include "vmm/vcpu.h"
+#include "vmm/verdict_box.h"
+
+namespace nestling {
+
+/// Runs one vCPU on whichever thread calls run(). kick(), ask_if_stuck() and stuck_since() may be
+/// called from any thread at any time; everything else before or after run().
+class VcpuRunner {
+ public:
+  /// All but `vcpu` must outlive this; `trace` may be null.
+  VcpuRunner(Vcpu vcpu, ExitHandler& handler, VerdictBox& verdicts, ExitTrace* trace)
+      : vcpu_(std::move(vcpu)), handler_(handler), verdicts_(verdicts), trace_(trace) {}
+
+  /// Runs the guest until the run is decided, by this vCPU's exits or by anybody else.
+  /// `start` is the zero of the trace's clock.
+  void run(std::chrono::steady_clock::time_point start);
+
+  /// Makes run() look up from the guest soon, wherever it is. No kick is ever lost.
+  void kick();
+
+  /// Asks the vCPU, which must be kicked afterwards, to find out whether anything but a device can
+  /// still wake it. `round` is a number above the last one asked.
+  void ask_if_stuck(std::uint64_t round) { asked_round_ = round; }
+  /// The first of the rounds in a row, up to now, that found it stuck; nothing when the last one
+  /// did not, or was not answered yet.
+  [[nodiscard]] std::optional<std::uint64_t> stuck_since() const;
+
+  /// True when the exit that decided the run was this vCPU's.
+  [[nodiscard]] bool decided_the_run() const { return decided_the_run_; }
+  [[nodiscard]] const ExitCounts& exit_counts() const { return exit_counts_; }
+  [[nodiscard]] const RecentExits& recent_exits() const { return recent_exits_; }
+  [[nodiscard]] Vcpu& vcpu() { return vcpu_; }
+
+ private:
+  [[nodiscard]] bool step(std::chrono::steady_clock::time_point start);
+  void answer_requests();
+
+  Vcpu vcpu_;
+  ExitHandler& handler_;
+  VerdictBox& verdicts_;
+  ExitTrace* trace_;
+
+  ExitCounts exit_counts_{};
+  RecentExits recent_exits_;
+  bool decided_the_run_ = false;
+
+  std::mutex thread_mutex_;
+  std::optional<pthread_t> thread_;  // while in run()
+
+  std::atomic<std::uint64_t> asked_round_ = 0;
+  std::atomic<std::uint64_t> answered_round_ = 0;
+  std::atomic<std::uint64_t> stuck_since_ = 0;  // 0: not stuck
+};
+
+/// The signal that takes a vCPU thread out of KVM_RUN. Installs its empty handler; call once before
+/// the first run().
+void install_kick_signal();
+
+}  // namespace nestling

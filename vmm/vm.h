@@ -1,0 +1,41 @@
+// Vm: one virtual machine in KVM: memory slots, interrupt lines, and the factory of its vCPUs.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+
+#include "addrspace/range.h"
+#include "base/file_descriptor.h"
+#include "base/result.h"
+#include "devices/irq_line.h"
+#include "vmm/vcpu.h"
+
+namespace nestling {
+
+/// Owns a VM's descriptor. Its vCPUs must go before it. Thread-safe, as KVM's ioctls are.
+class Vm {
+ public:
+  Vm(UniqueFd fd, std::uint64_t run_size) : fd_(std::move(fd)), run_size_(run_size) {}
+
+  /// Makes `host` appear at `guest`, equally long and page-aligned, as slot `slot`, which must be
+  /// free. The host bytes must outlive the VM. Fails with kHostRefused.
+  [[nodiscard]] Result<void> add_memory_slot(std::uint32_t slot, GuestPhysRange guest,
+                                             std::span<std::byte> host);
+
+  /// `id` from 0. Fails with kHostRefused.
+  [[nodiscard]] Result<Vcpu> create_vcpu(std::uint32_t id);
+
+  /// Sets an input of the in-kernel interrupt controllers. `gsi`: on x86 0–15 reach both PIC and
+  /// I/O APIC. Fails with kHostRefused.
+  [[nodiscard]] Result<void> set_irq_line(std::uint32_t gsi, IrqLevel level) const;
+
+  [[nodiscard]] int fd() const { return fd_.get(); }
+
+ private:
+  UniqueFd fd_;
+  std::uint64_t run_size_;
+};
+
+}  // namespace nestling

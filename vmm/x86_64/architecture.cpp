@@ -1,0 +1,63 @@
+// The x86_64 machine: RAM around the device window, PC interrupt controllers, vCPUs in long mode.
+#include "vmm/architecture.h"
+
+#include "boot/x86_64/prepare_boot.h"
+#include "boot/x86_64/ram_layout.h"
+#include "vmm/kvm_api.h"
+#include "vmm/x86_64/cpuid.h"
+#include "vmm/x86_64/irqchip.h"
+#include "vmm/x86_64/vcpu_state.h"
+
+namespace nestling {
+
+Result<std::vector<GuestPhysRange>> ram_layout(std::uint64_t size) {
+  return x86_64::ram_ranges(size);
+}
+
+Result<void> add_irqchip(const Vm& vm) { return x86_64::create_irqchip(vm); }
+
+namespace {
+
+x86_64::LocalApic local_apic(const KvmSystem& kvm, Irqchip irqchip) {
+  if (irqchip == Irqchip::kAbsent) {
+    return x86_64::LocalApic::kAbsent;
+  }
+  return kvm.extension(KVM_CAP_TSC_DEADLINE_TIMER) != 0
+             ? x86_64::LocalApic::kInKernelWithDeadlineTimer
+             : x86_64::LocalApic::kInKernel;
+}
+
+}  // namespace
+
+Result<void> boot_vcpus(const KvmSystem& kvm, std::span<Vcpu> vcpus, Irqchip irqchip,
+                        const BootRequest& request, GuestMemory& memory, const Log& log) {
+  const auto entry = x86_64::prepare_boot(request, memory);
+  if (!entry) {
+    return failure(entry.error());
+  }
+  const auto supported = x86_64::supported_cpuid(kvm);
+  if (!supported) {
+    return failure(supported.error());
+  }
+  const auto count = static_cast<std::uint32_t>(vcpus.size());
+  for (const Vcpu& vcpu : vcpus) {
+    const auto table = x86_64::cpuid_for(*supported, {.vcpu_id = vcpu.id(), .vcpu_count = count},
+                                         local_apic(kvm, irqchip));
+    if (auto done = x86_64::set_cpuid(vcpu, table); !done) {
+      return done;
+    }
+    x86_64::set_boot_msrs(vcpu, log);
+  }
+  // The others wait for the first one to start them.
+  return x86_64::set_entry_state(vcpus.front(), *entry);
+}
+
+std::optional<GuestVirtAddr> program_counter(const Vcpu& vcpu) {
+  const auto state = x86_64::read_cpu_state(vcpu);
+  if (!state) {
+    return std::nullopt;
+  }
+  return GuestVirtAddr(state->cs.base + state->rip);
+}
+
+}  // namespace nestling
