@@ -6,7 +6,9 @@
 namespace nestling::guest {
 namespace {
 
-// Functions that stay functions, and calls that are no jumps: the backtrace must show each of them.
+// Functions that stay functions, with plain names and a frame each, and calls that are no jumps:
+// the backtrace must show every one of them.
+extern "C" {
 
 [[gnu::noinline]] int crash_now(int depth) {
   // On the stack, or the compiler would save itself the frame.
@@ -26,12 +28,14 @@ namespace {
   asm volatile("" : : "r"(result));
   return result;
 }
+}
 
 }  // namespace
 
-int kernel_main(const BootInfo& /*info*/) {
+int kernel_main(const BootInfo& info) {
   x86_64::forget_interrupt_table();
-  return outer(1) + 1;
+  // Nothing the compiler knows, or it would make copies of the functions for it.
+  return outer(static_cast<int>(info.version)) + 1;
 }
 
 }  // namespace nestling::guest

@@ -2,6 +2,7 @@
 #include "guest/kit/x86_64/rtc.h"
 
 #include "guest/abi.h"
+#include "guest/kit/expect.h"
 #include "guest/kit/x86_64/ports.h"
 
 namespace nestling::guest::x86_64 {
@@ -13,9 +14,16 @@ unsigned decode(std::uint8_t value, std::uint8_t status_b) {
   return (status_b & kRtcBinary) != 0 ? value : (value >> 4) * 10U + (value & 0x0fU);
 }
 
-DateTime read_once() {
-  while ((read_rtc(RtcRegister::kStatusA) & kRtcUpdateInProgress) != 0) {
+/// An update takes 2 ms at most; a clock that is always updating is none.
+void wait_for_update() {
+  constexpr unsigned kMostReads = 10'000;
+  for (unsigned reads = 0; (read_rtc(RtcRegister::kStatusA) & kRtcUpdateInProgress) != 0; ++reads) {
+    expect(reads < kMostReads, "an end of the clock's update");
   }
+}
+
+DateTime read_once() {
+  wait_for_update();
   const std::uint8_t status_b = read_rtc(RtcRegister::kStatusB);
   const auto field = [status_b](RtcRegister index) { return decode(read_rtc(index), status_b); };
 

@@ -1,0 +1,163 @@
+// Each guest kernel, run by the real program: what it proves must hold.
+#include <cstdint>
+#include <string>
+
+#include "tests/program/program_test.h"
+
+namespace nestling::testing {
+namespace {
+
+class GuestKernel : public GuestTest {};
+
+TEST_F(GuestKernel, HelloSpeaksAndEndsWell) {
+  const ProgramEnd end = run("hello");
+  expect_exit_code(end, 0);
+  EXPECT_EQ(end.output, "Hello from ring 0 of a Nestling guest.\n");
+  expect_contains(end.errors, "exit status 0");
+}
+
+TEST_F(GuestKernel, ExitStatusHandsOverItsStatus) {
+  expect_exit_code(run("exit-status"), 3);
+  expect_exit_code(run("exit-status", {"--cmdline", "status=42"}), 42);
+}
+
+TEST_F(GuestKernel, BootInfoIsInOrder) {
+  const ProgramEnd end = run("boot-info", {"--cmdline", "two words"});
+  expect_exit_code(end, 0);
+  expect_contains(end.output, "command line: \"two words\"\n");
+  expect_contains(end.output, "boot information is in order\n");
+}
+
+TEST_F(GuestKernel, BootInfoIsInOrderWithMemoryAboveTheDevices) {
+  const ProgramEnd end = run("boot-info", {"--memory", "5G"});
+  expect_exit_code(end, 0);
+  expect_contains(end.output, "memory 0x0000000100000000 size 0x80000000 usable\n");
+}
+
+TEST_F(GuestKernel, BootInfoIsInOrderWithAnEmptyCommandLine) {
+  const ProgramEnd end = run("boot-info");
+  expect_exit_code(end, 0);
+  expect_contains(end.output, "command line: \"\"\n");
+}
+
+TEST_F(GuestKernel, MemorySizeFindsAllMemory) {
+  for (const std::string size : {"2M", "3M", "128M", "3G", "4G", "8G"}) {
+    const ProgramEnd end = run("memory-size", {"--memory", size});
+    expect_exit_code(end, 0);
+    expect_contains(end.output, " of them usable\n");
+  }
+}
+
+TEST_F(GuestKernel, MemorySizeFindsTheLastByteOfEachSize) {
+  expect_contains(run("memory-size", {"--memory", "64M"}).output, " to 0x0000000003ffffff is");
+  expect_contains(run("memory-size", {"--memory", "3G"}).output, " to 0x00000000bfffffff is");
+  expect_contains(run("memory-size", {"--memory", "4G"}).output, " to 0x000000013fffffff is");
+}
+
+TEST_F(GuestKernel, ExceptionsArriveAsRaised) {
+  const ProgramEnd end = run("exceptions");
+  expect_exit_code(end, 0);
+  expect_contains(end.output, "all exceptions as expected\n");
+}
+
+TEST_F(GuestKernel, UnhandledExceptionPrintsItsFrameAndPanics) {
+  const ProgramEnd end = run("unhandled-exception");
+  expect_exit_code(end, 81);
+  expect_contains(end.output, "#PF page fault, vector 14, error code 0x0, ring 0\n");
+  expect_contains(end.output, "cr2 0x00007fffdeadb000\n");
+  expect_contains(end.output, "panic: #PF page fault\n");
+}
+
+TEST_F(GuestKernel, Ring3ComputesAndReturns) {
+  const ProgramEnd end = run("ring3");
+  expect_exit_code(end, 0);
+  expect_contains(end.output, "9592 primes below 100000\n");
+}
+
+TEST_F(GuestKernel, SerialEchoReturnsWhatItIsSent) {
+  const ProgramEnd end = run("serial-echo", {}, "seven b\x04");
+  expect_exit_code(end, 7);
+  expect_contains(end.output, "\nseven b\nechoed 7 bytes\n");
+}
+
+TEST_F(GuestKernel, SerialEchoLosesNothingOfALongInput) {
+  std::string text;
+  for (int line = 0; line < 64; ++line) {
+    text += "line " + std::to_string(line) + " of an input longer than any queue\n";
+  }
+  const ProgramEnd end = run("serial-echo", {}, text + "\x04");
+  expect_contains(end.output, text);
+  expect_contains(end.output, "echoed " + std::to_string(text.size()) + " bytes\n");
+}
+
+TEST_F(GuestKernel, SerialEchoThatWaitsForMoreInputThanThereIsHangs) {
+  const ProgramEnd end = run("serial-echo", {}, "no end");
+  expect_exit_code(end, 82);
+  expect_contains(end.output, "no end");
+}
+
+TEST_F(GuestKernel, TimerTicks) {
+  const ProgramEnd end = run("timer");
+  expect_exit_code(end, 0);
+  EXPECT_EQ(end.output, "5 ticks of the PIT\n5 ticks of the local APIC\n");
+}
+
+TEST_F(GuestKernel, RtcTellsADateThatCanBe) {
+  const ProgramEnd end = run("rtc");
+  expect_exit_code(end, 0);
+  EXPECT_TRUE(end.output.starts_with("20")) << end.output;
+}
+
+TEST_F(GuestKernel, RtcInterruptsPeriodically) {
+  const ProgramEnd end = run("rtc-interrupt");
+  expect_exit_code(end, 0);
+  EXPECT_EQ(end.output, "8 interrupts of the clock\n");
+}
+
+TEST_F(GuestKernel, UnclaimedPortReadsAllOnes) {
+  const ProgramEnd end = run("unclaimed-port");
+  expect_exit_code(end, 0);
+  expect_contains(end.errors, "4 unclaimed accesses");
+}
+
+TEST_F(GuestKernel, UnclaimedAddressReadsAllOnes) {
+  const ProgramEnd end = run("unclaimed-mmio");
+  expect_exit_code(end, 0);
+  expect_contains(end.errors, "5 unclaimed accesses");
+}
+
+TEST_F(GuestKernel, MmioExitEndsTheRun) { expect_exit_code(run("mmio-exit"), 5); }
+
+TEST_F(GuestKernel, DebugConsolePrints) {
+  const ProgramEnd end = run("debug-console");
+  expect_exit_code(end, 0);
+  EXPECT_EQ(end.output, "written to the debug console\n");
+}
+
+TEST_F(GuestKernel, PortSweepHurtsNobody) {
+  const ProgramEnd end = run("port-sweep");
+  expect_exit_code(end, 0);
+  expect_contains(end.output, "\nswept ports 0x0 to 0x3ff\n");
+}
+
+TEST_F(GuestKernel, PortSweepHurtsNobodyAtTheTopOfThePorts) {
+  const ProgramEnd end = run("port-sweep", {"--cmdline", "first=0xff00 last=0xffff"});
+  expect_exit_code(end, 0);
+  expect_contains(end.output, "\nswept ports 0xff00 to 0xffff\n");
+}
+
+TEST_F(GuestKernel, ConsoleFloodArrivesWholeAndInOrder) {
+  const ProgramEnd end = run("console-flood", {"--cmdline", "lines=500"});
+  expect_exit_code(end, 0);
+  constexpr std::size_t kLines = 500;
+  constexpr std::size_t kLineSize = 64;
+  ASSERT_EQ(end.output.size(), kLines * kLineSize);
+  for (std::size_t line = 0; line < kLines; ++line) {
+    const std::string text = end.output.substr(line * kLineSize, kLineSize);
+    EXPECT_EQ(std::stoul(text.substr(0, 18), nullptr, 16), line);
+    EXPECT_EQ(text.back(), '\n');
+  }
+}
+
+}  // namespace
+}  // namespace nestling::testing
