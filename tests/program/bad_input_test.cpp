@@ -19,14 +19,17 @@ void expect_one_line(const ProgramEnd& end) {
 /// Images that are wrong somewhere, made of a good one.
 class BadImage : public GuestTest {
  protected:
-  /// Runs the bytes `image` as a kernel and expects that it is refused with `words`.
-  void expect_refused(const std::string& image, const std::string& words,
-                      const std::string& memory = "128M") const {
-    folder_.write("kernel", image);
-    const ProgramEnd end = nestling({"run", folder_.file("kernel"), "--memory", memory});
+  struct Refusal {
+    std::string image;  ///< the bytes of the file
+    std::string words;  ///< in the line that says why
+    std::string memory = "128M";
+  };
+  void expect_refused(const Refusal& refusal) const {
+    folder_.write("kernel", refusal.image);
+    const ProgramEnd end = nestling({"run", folder_.file("kernel"), "--memory", refusal.memory});
     expect_exit_code(end, 65);
     expect_one_line(end);
-    expect_contains(end.errors, words);
+    expect_contains(end.errors, refusal.words);
   }
 
   static std::string hello() { return file_contents(kernel_path("hello")); }
@@ -42,26 +45,28 @@ class BadImage : public GuestTest {
   const TemporaryFolder folder_;
 };
 
-TEST_F(BadImage, IsRefusedWhenEmpty) { expect_refused("", "empty"); }
+TEST_F(BadImage, IsRefusedWhenEmpty) { expect_refused({"", "empty"}); }
 
-TEST_F(BadImage, IsRefusedWhenNoElfFile) { expect_refused("#!/bin/sh\nexit 0\n", "ELF"); }
+TEST_F(BadImage, IsRefusedWhenNoElfFile) { expect_refused({"#!/bin/sh\nexit 0\n", "ELF"}); }
 
 TEST_F(BadImage, IsRefusedWhenTruncated) {
   for (const std::size_t size : {1U, 4U, 63U, 64U, 200U, 4096U, 8000U}) {
-    expect_refused(hello().substr(0, size), "kernel");
+    expect_refused({hello().substr(0, size), "kernel"});
   }
 }
 
-TEST_F(BadImage, IsRefusedWhenFor32Bits) { expect_refused(hello_with(4, 1), "32"); }
+TEST_F(BadImage, IsRefusedWhenFor32Bits) { expect_refused({hello_with(4, 1), "32"}); }
 
 TEST_F(BadImage, IsRefusedWhenForAnotherMachine) {
   constexpr char kAarch64 = '\xb7';
-  expect_refused(hello_with(18, kAarch64), "e_machine");
+  expect_refused({hello_with(18, kAarch64), "e_machine"});
 }
 
-TEST_F(BadImage, IsRefusedWhenItsEntryIsOutside) { expect_refused(hello_with(27, 0x7f), "entry"); }
+TEST_F(BadImage, IsRefusedWhenItsEntryIsOutside) {
+  expect_refused({hello_with(27, 0x7f), "entry"});
+}
 
-TEST_F(BadImage, IsRefusedWhenItDoesNotFitIntoMemory) { expect_refused(hello(), "RAM", "1M"); }
+TEST_F(BadImage, IsRefusedWhenItDoesNotFitIntoMemory) { expect_refused({hello(), "RAM", "1M"}); }
 
 TEST(MissingImage, Is66) {
   const ProgramEnd missing = nestling({"run", "/no/such/kernel"});

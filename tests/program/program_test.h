@@ -17,10 +17,7 @@
 namespace nestling::testing {
 
 /// Where the build put the program and the kernels.
-inline const std::string& program_path() {
-  static const std::string path = NESTLING_PROGRAM;
-  return path;
-}
+inline std::string program_path() { return NESTLING_PROGRAM; }
 inline std::string kernel_path(const std::string& name) {
   return std::string(NESTLING_GUESTS "/") + name;
 }
