@@ -102,18 +102,6 @@ TEST_F(GuestKernel, TimerTicks) {
   EXPECT_EQ(end.output, "5 ticks of the PIT\n5 ticks of the local APIC\n");
 }
 
-TEST_F(GuestKernel, RtcTellsADateThatCanBe) {
-  const ProgramEnd end = run("rtc");
-  expect_exit_code(end, 0);
-  EXPECT_TRUE(end.output.starts_with("20")) << end.output;
-}
-
-TEST_F(GuestKernel, RtcInterruptsPeriodically) {
-  const ProgramEnd end = run("rtc-interrupt");
-  expect_exit_code(end, 0);
-  EXPECT_EQ(end.output, "8 interrupts of the clock\n");
-}
-
 TEST_F(GuestKernel, UnclaimedPortReadsAllOnes) {
   const ProgramEnd end = run("unclaimed-port");
   expect_exit_code(end, 0);

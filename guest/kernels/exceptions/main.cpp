@@ -3,8 +3,8 @@
 //
 // Not raised: what only hardware or a nested monitor sends (NMI, #MC, #VE, #HV, #VC, #SX), #CP
 // (needs shadow stacks), #BR (BOUND does not exist in 64-bit mode), #TS. Where the host's KVM does
-// not know software interrupts (see kit/x86_64/ring3.h) the cases made of them are left out, which
-// is said.
+// not know software interrupts (see kit/x86_64/ring3.h) the cases made of them are left out, and a
+// processor that is software itself may not raise #XM and #AC; the kernel says so.
 #include <cstdint>
 
 #include "guest/kit/boot_info.h"
