@@ -74,6 +74,16 @@ void AreaMap::retire(Node* node, std::uint64_t epoch) {
   ++retired_count_;
 }
 
+void AreaMap::retire_tree(Node* node, std::uint64_t epoch) {
+  if (node->level != 0) {
+    const auto* const inner = static_cast<Inner*>(node);
+    for (std::size_t i = 0; i < inner->count; ++i) {
+      retire_tree(inner->children.at(i), epoch);
+    }
+  }
+  retire(node, epoch);
+}
+
 void AreaMap::reclaim() {
   // Mostly everybody has left the newest epoch, and one question answers for all.
   const bool all = last_retired_ != nullptr && epochs_.have_left(last_retired_->edit);
@@ -94,7 +104,10 @@ const Area* AreaMap::find(const Guard& /*guard*/, GuestPhysAddr gpa) const {
 }
 
 const Area* AreaMap::find_from(const Guard& /*guard*/, GuestPhysAddr gpa) const {
-  const Node* const root = root_.load(std::memory_order_acquire);
+  return find_from(root_.load(std::memory_order_acquire), gpa);
+}
+
+const Area* AreaMap::find_from(const Node* root, GuestPhysAddr gpa) {
   const Area* const area = last_before(root, gpa.value());
   if (area != nullptr && area->range.contains(gpa)) {
     return area;

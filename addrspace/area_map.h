@@ -29,6 +29,7 @@ class AreaMap {
  public:
   using Guard = ReaderEpochs::Guard;
   class Edit;
+  class Snapshot;
 
   struct Options {
     /// Tree nodes (of one to two KiB) that may exist at a time.
@@ -50,19 +51,12 @@ class AreaMap {
   /// The first area whose last byte is at `gpa` or above it, or null.
   [[nodiscard]] const Area* find_from(const Guard& guard, GuestPhysAddr gpa) const;
 
+  /// The areas as they are now, whatever is committed later. Not to outlive the guard.
+  [[nodiscard]] Snapshot snapshot(const Guard& guard) const;
+
   /// Calls `visitor(const Area&)` for every area that overlaps `range`, ascending.
   template <typename Visitor>
-  void visit(const Guard& guard, GuestPhysRange range, Visitor&& visitor) const {
-    if (range.is_empty()) {
-      return;
-    }
-    const Area* area = find_from(guard, range.start());
-    while (area != nullptr && area->range.start() <= range.last()) {
-      const std::optional<GuestPhysAddr> next = area->range.end();
-      visitor(*area);
-      area = next ? find_from(guard, *next) : nullptr;
-    }
-  }
+  void visit(const Guard& guard, GuestPhysRange range, Visitor&& visitor) const;
 
   /// Areas in the map. Writer's thread.
   [[nodiscard]] std::size_t size() const { return size_; }
@@ -84,6 +78,7 @@ class AreaMap {
   /// Replaced nodes that may pile up before readers are asked whether they have left.
   static constexpr std::size_t kRetiredBatch = 256;
 
+  [[nodiscard]] static const Area* find_from(const Node* root, GuestPhysAddr gpa);
   [[nodiscard]] static const Area* last_before(const Node* root, std::uint64_t start);
   [[nodiscard]] static const Area* first_from(const Node* root, std::uint64_t start);
   [[nodiscard]] Leaf* make_leaf();
@@ -91,6 +86,7 @@ class AreaMap {
   void destroy(Node* node);
   void destroy_tree(Node* node);
   void retire(Node* node, std::uint64_t epoch);
+  void retire_tree(Node* node, std::uint64_t epoch);
   void reclaim();
   [[nodiscard]] std::optional<std::string> defect_below(const Node* node, std::uint64_t low,
                                                         std::uint64_t high, std::size_t& areas,
@@ -106,6 +102,39 @@ class AreaMap {
   Node* last_retired_ = nullptr;
   std::size_t retired_count_ = 0;
 };
+
+/// The areas at one instant.
+class AreaMap::Snapshot {
+ public:
+  /// As AreaMap::visit().
+  template <typename Visitor>
+  void visit(GuestPhysRange range, Visitor&& visitor) const {
+    if (range.is_empty()) {
+      return;
+    }
+    const Area* area = AreaMap::find_from(root_, range.start());
+    while (area != nullptr && area->range.start() <= range.last()) {
+      const std::optional<GuestPhysAddr> next = area->range.end();
+      visitor(*area);
+      area = next ? AreaMap::find_from(root_, *next) : nullptr;
+    }
+  }
+
+ private:
+  friend class AreaMap;
+  explicit Snapshot(const Node* root) : root_(root) {}
+
+  const Node* root_;
+};
+
+inline AreaMap::Snapshot AreaMap::snapshot(const Guard& /*guard*/) const {
+  return Snapshot(root_.load(std::memory_order_acquire));
+}
+
+template <typename Visitor>
+void AreaMap::visit(const Guard& guard, GuestPhysRange range, Visitor&& visitor) const {
+  snapshot(guard).visit(range, visitor);
+}
 
 /// Changes of an AreaMap that readers see all at once, or never when it is destroyed uncommitted.
 /// After a function has returned false (no node left) the edit can only be destroyed. One edit at a
@@ -123,6 +152,9 @@ class AreaMap::Edit {
   [[nodiscard]] bool erase(GuestPhysAddr start);
   /// Puts `area` in the place of the one with the same start.
   [[nodiscard]] bool replace(const Area& area);
+
+  /// Takes out every area. The only change of its edit; needs no node.
+  void clear();
 
   /// The area that contains `gpa` after the changes so far, or null.
   [[nodiscard]] const Area* find(GuestPhysAddr gpa) const;
@@ -152,6 +184,7 @@ class AreaMap::Edit {
   std::size_t size_;
   Node* fresh_ = nullptr;     // nodes made by this edit, linked
   Node* replaced_ = nullptr;  // nodes of the published tree that this edit copied, linked
+  bool cleared_ = false;
   bool committed_ = false;
 };
 

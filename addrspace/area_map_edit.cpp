@@ -45,6 +45,7 @@ AreaMap::Edit::~Edit() {
 void AreaMap::Edit::commit() {
   check(!committed_, "edit committed twice");
   committed_ = true;
+  Node* const old_root = map_.root_.load(std::memory_order_relaxed);
   map_.root_.store(root_, std::memory_order_release);
   map_.size_ = size_;
   while (fresh_ != nullptr) {
@@ -56,10 +57,14 @@ void AreaMap::Edit::commit() {
       node->link = nullptr;
     }
   }
-  if (replaced_ == nullptr) {
+  const bool all_go = cleared_ && old_root != nullptr;
+  if (replaced_ == nullptr && !all_go) {
     return;
   }
   const std::uint64_t epoch = map_.epochs_.end_epoch();
+  if (all_go) {
+    map_.retire_tree(old_root, epoch);
+  }
   while (replaced_ != nullptr) {
     Node* const node = replaced_;
     replaced_ = node->link;
@@ -136,6 +141,13 @@ AreaMap::Leaf* AreaMap::Edit::descend(std::uint64_t start, Path& path) {
 const Area* AreaMap::Edit::find(GuestPhysAddr gpa) const {
   const Area* const area = last_before(root_, gpa.value());
   return area != nullptr && area->range.contains(gpa) ? area : nullptr;
+}
+
+void AreaMap::Edit::clear() {
+  check(fresh_ == nullptr && replaced_ == nullptr, "clear() of an edit with changes");
+  cleared_ = true;
+  root_ = nullptr;
+  size_ = 0;
 }
 
 bool AreaMap::Edit::replace(const Area& area) {

@@ -3,14 +3,27 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string_view>
 
 namespace nestling {
 
 std::string describe(const MemoryFault& fault) {
-  const char* what = fault.reason == MemoryFault::Reason::kUnmapped
-                         ? "no guest memory at"
-                         : "guest memory refuses the access at";
-  return fmt::format("{} {:#x}", what, fault.address.value());
+  const auto text = [&]() -> std::string_view {
+    switch (fault.reason) {
+      case MemoryFault::Reason::kUnmapped:
+        return "no guest memory at";
+      case MemoryFault::Reason::kDenied:
+        return "guest memory refuses the access at";
+      case MemoryFault::Reason::kNotPopulated:
+        return "guest memory is not populated at";
+      case MemoryFault::Reason::kOutOfMemory:
+        return "no memory left to populate guest memory at";
+      case MemoryFault::Reason::kMisaligned:
+        return "misaligned atomic access of guest memory at";
+    }
+    return "?";
+  };
+  return fmt::format("{} {:#x}", text(), fault.address.value());
 }
 
 void SpanList::append(std::span<std::byte> bytes) {

@@ -18,8 +18,11 @@ namespace nestling {
 /// Why an access to guest memory cannot be made, and the first address at which.
 struct MemoryFault {
   enum class Reason : std::uint8_t {
-    kUnmapped,  ///< no memory there
-    kDenied,    ///< memory, but not with the access asked for
+    kUnmapped,      ///< no memory there
+    kDenied,        ///< memory, but not with the access asked for
+    kNotPopulated,  ///< an area without a frame there, and none was to be made
+    kOutOfMemory,   ///< an area without a frame there, and the host has none to give
+    kMisaligned,    ///< an atomic access that is not aligned to its size
   };
 
   Reason reason = Reason::kUnmapped;

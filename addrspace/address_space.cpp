@@ -1,0 +1,313 @@
+// The life of an address space, new areas, and what every change checks first.
+#include "addrspace/address_space.h"
+
+#include <algorithm>
+#include <type_traits>
+#include <utility>
+
+#include "addrspace/address_space_extent.h"
+
+namespace nestling {
+
+namespace {
+
+/// The pages that an area of this range could use, largest first, down to 4 KiB.
+std::optional<PageSize> next_smaller(PageSize size) {
+  switch (size) {
+    case PageSize::k1GiB:
+      return PageSize::k2MiB;
+    case PageSize::k2MiB:
+      return PageSize::k4KiB;
+    case PageSize::k4KiB:
+      break;
+  }
+  return std::nullopt;
+}
+
+bool holds_page(GuestPhysRange range, PageSize size) {
+  const std::optional<GuestPhysAddr> first = range.start().aligned_up(bytes_of(size));
+  const std::optional<GuestPhysRange> page =
+      first ? GuestPhysRange::make(*first, bytes_of(size)) : std::nullopt;
+  return page && range.contains(*page);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<AddressSpace>> AddressSpace::create(RamPool& pool, const Options& options) {
+  const GuestPhysRange range = options.range;
+  if (range.is_empty() || !range.start().is_aligned(kPageSize) || range.size() % kPageSize != 0) {
+    return failure(make_error(ErrorKind::kUsage,
+                              "an address space at {:#x}, {:#x} bytes, is empty or not aligned to "
+                              "4 KiB",
+                              range.start().value(), range.size()));
+  }
+  if (!is_power_of_two(options.fault_granule) || options.fault_granule < kPageSize ||
+      options.fault_granule > bytes_of(PageSize::k1GiB)) {
+    return failure(make_error(ErrorKind::kUsage,
+                              "a fault granule of {:#x} bytes is no power of two from 4 KiB to "
+                              "1 GiB",
+                              options.fault_granule));
+  }
+  std::unique_ptr<AddressSpace> space(new AddressSpace(pool, options));
+  Result<Stage2Table, TableError> table =
+      Stage2Table::create(options.format, space->frames_, space->epochs_,
+                          TableOptions{.largest = options.largest_page});
+  if (!table) {
+    return failure(make_error(ErrorKind::kHostRefused, "no memory for a root page table: {}",
+                              describe(table.error())));
+  }
+  const std::uint64_t width = table->gpa_bits();
+  if (range.last().value() >> width != 0) {
+    return failure(make_error(ErrorKind::kUsage,
+                              "an address space at {:#x}, {:#x} bytes, passes the {} bits of {}",
+                              range.start().value(), range.size(), width, table->format_name()));
+  }
+  space->table_.emplace(*std::move(table));
+  return space;
+}
+
+AddressSpace::AddressSpace(RamPool& pool, const Options& options)
+    : pool_(pool),
+      options_(options),
+      frames_(pool, options.table_limit),
+      areas_(epochs_, {.node_limit = options.area_node_limit}),
+      audit_(options.audit_records) {}
+
+AddressSpace::~AddressSpace() {
+  if (table_) {
+    clear();
+  }
+}
+
+SpaceError AddressSpace::error(Reason reason, GuestPhysRange range) {
+  SpaceError result;
+  result.reason = reason;
+  result.range = range;
+  return result;
+}
+
+SpaceError AddressSpace::error(const PoolError& cause, GuestPhysRange range) {
+  const bool is_addresses = cause.reason == PoolError::Reason::kNoAddresses;
+  SpaceError result = error(is_addresses ? Reason::kOutOfAddresses : Reason::kOutOfMemory, range);
+  result.detail = describe(cause);
+  return result;
+}
+
+SpaceError AddressSpace::error(const TableError& cause, GuestPhysRange range) {
+  switch (cause.reason) {
+    case TableError::Reason::kMisaligned:
+      return error(Reason::kMisaligned, range);
+    case TableError::Reason::kBeyondGuest:
+      return error(Reason::kOutsideSpace, range);
+    case TableError::Reason::kBeyondHost:
+    case TableError::Reason::kNotExpressible:
+      return error(Reason::kNotExpressible, range);
+    case TableError::Reason::kOutOfTables:
+      break;
+  }
+  return error(Reason::kOutOfTables, range);
+}
+
+AddressSpace::Refusal AddressSpace::refuse_range(GuestPhysRange range) const {
+  if (!range.start().is_aligned(kPageSize) || range.size() % kPageSize != 0) {
+    return error(Reason::kMisaligned, range);
+  }
+  if (!options_.range.contains(range)) {
+    return error(Reason::kOutsideSpace, range);
+  }
+  return std::nullopt;
+}
+
+AddressSpace::Refusal AddressSpace::refuse_new_area(GuestPhysRange range,
+                                                    const AreaOptions& options) const {
+  if (range.is_empty()) {
+    return error(Reason::kEmpty, range);
+  }
+  if (Refusal refusal = refuse_range(range)) {
+    return refusal;
+  }
+  if (!is_expressible(options.access, options.type)) {
+    return error(Reason::kNotExpressible, range);
+  }
+  const Guard guard = epochs_.enter();
+  const Area* const found = areas_.find_from(guard, range.start());
+  if (found != nullptr && found->range.overlaps(range)) {
+    SpaceError overlap = error(Reason::kOverlap, range);
+    overlap.at = std::max(range.start(), found->range.start());
+    overlap.other = found->range;
+    overlap.detail = *found->name;
+    return overlap;
+  }
+  return std::nullopt;
+}
+
+/// Collects the areas in `range`, and refuses when there is a hole between them.
+AddressSpace::Refusal AddressSpace::refuse_unless_covered(GuestPhysRange range) {
+  collect(range);
+  GuestPhysAddr covered_to = range.start();
+  for (const Area& area : affected_) {
+    if (area.range.start() > covered_to) {
+      break;
+    }
+    covered_to = area.range.last() + 1;
+  }
+  if (covered_to <= range.last()) {
+    SpaceError hole = error(Reason::kNoArea, range);
+    hole.at = covered_to;
+    return hole;
+  }
+  return std::nullopt;
+}
+
+bool AddressSpace::is_expressible(Access access, MemoryType type) const {
+  return table_->with([&](const auto& table) {
+    using Format = typename std::remove_cvref_t<decltype(table)>::Format;
+    return Format::encode_leaf(LeafEntry{HostPhysAddr(0), PageSize::k4KiB, access, type})
+        .has_value();
+  });
+}
+
+const std::string* AddressSpace::intern(std::string_view name) {
+  return &*names_.emplace(name).first;
+}
+
+/// An extent for an area, congruent to it modulo the largest page it could use; where the pool is
+/// too broken up for that, modulo a smaller one.
+Result<HostPhysRange, PoolError> AddressSpace::reserve_extent(GuestPhysRange range) {
+  std::optional<PageSize> size = options_.largest_page;
+  while (size && !holds_page(range, *size)) {
+    size = next_smaller(*size);
+  }
+  for (;;) {
+    const std::uint64_t modulus = bytes_of(size.value_or(PageSize::k4KiB));
+    auto extent = pool_.reserve(range.size(), modulus, range.start().value() & (modulus - 1));
+    size = size ? next_smaller(*size) : std::nullopt;
+    if (extent || !size) {
+      return extent;
+    }
+  }
+}
+
+Result<void, SpaceError> AddressSpace::map_linear(GuestPhysRange range, HostPhysAddr host,
+                                                  const AreaOptions& options) {
+  const std::lock_guard lock(writer_);
+  if (const Refusal refusal = refuse_new_area(range, options)) {
+    return failure(*refusal);
+  }
+  const auto frames = HostPhysRange::make(host, range.size());
+  if (!frames || !pool_.contains(*frames) || !host.is_aligned(kPageSize)) {
+    SpaceError outside =
+        error(host.is_aligned(kPageSize) ? Reason::kOutsidePool : Reason::kMisaligned, range);
+    outside.host = host;
+    return failure(outside);
+  }
+  const Area area{.range = range,
+                  .host = host,
+                  .name = intern(options.name),
+                  .backend = Backend::kLinear,
+                  .access = options.access,
+                  .type = options.type,
+                  .audit = options.audit,
+                  .resident = range.size()};
+  const ViewChange change = change_of(ViewChange::Kind::kMap, area, range);
+  if (const Refusal refusal = ask_observers(change)) {
+    return failure(*refusal);
+  }
+  auto plan = table_->plan_map(range, {host, options.access, options.type});
+  if (!plan) {
+    return failure(error(plan.error(), range));
+  }
+  AreaMap::Edit edit(areas_);
+  if (!edit.insert(area)) {
+    return failure(error(Reason::kOutOfNodes, range));
+  }
+  table_->apply(*std::move(plan));
+  edit.commit();
+  tell_observers(change);
+  return {};
+}
+
+Result<void, SpaceError> AddressSpace::map_alloc(GuestPhysRange range, Populate populate,
+                                                 const AreaOptions& options) {
+  const std::lock_guard lock(writer_);
+  if (const Refusal refusal = refuse_new_area(range, options)) {
+    return failure(*refusal);
+  }
+  const auto reserved = reserve_extent(range);
+  if (!reserved) {
+    return failure(error(reserved.error(), range));
+  }
+  Extent extent(pool_, *reserved);
+  const bool is_eager = populate == Populate::kNow;
+  const Area area{.range = range,
+                  .host = reserved->start(),
+                  .name = intern(options.name),
+                  .backend = Backend::kAlloc,
+                  .access = options.access,
+                  .type = options.type,
+                  .audit = options.audit,
+                  .resident = is_eager ? range.size() : 0};
+  const ViewChange change = change_of(ViewChange::Kind::kMap, area, range);
+  if (const Refusal refusal = ask_observers(change)) {
+    return failure(*refusal);
+  }
+  std::optional<TablePlan> plan;
+  if (is_eager) {
+    if (const auto committed = extent.commit(); !committed) {
+      return failure(error(committed.error(), range));
+    }
+    auto planned = table_->plan_map(range, {area.host, area.access, area.type});
+    if (!planned) {
+      return failure(error(planned.error(), range));
+    }
+    plan.emplace(*std::move(planned));
+  }
+  AreaMap::Edit edit(areas_);
+  if (!edit.insert(area)) {
+    return failure(error(Reason::kOutOfNodes, range));
+  }
+  extent.keep();
+  if (plan) {
+    table_->apply(*std::move(plan));
+  }
+  edit.commit();
+  tell_observers(change);
+  if (is_eager) {
+    tell_observers(change_of(ViewChange::Kind::kPopulate, area, range));
+  }
+  return {};
+}
+
+bool AddressSpace::contains_range(GuestPhysAddr start, std::uint64_t size) const {
+  const auto range = GuestPhysRange::make(start, size);
+  return range && options_.range.contains(*range);
+}
+
+void AddressSpace::add_observer(ViewObserver& observer) {
+  const std::lock_guard lock(writer_);
+  observers_.push_back(&observer);
+}
+
+void AddressSpace::remove_observer(ViewObserver& observer) {
+  const std::lock_guard lock(writer_);
+  observers_.erase(std::remove(observers_.begin(), observers_.end(), &observer), observers_.end());
+}
+
+AddressSpace::Refusal AddressSpace::ask_observers(const ViewChange& change) const {
+  for (ViewObserver* const observer : observers_) {
+    if (const Result<void> permitted = observer->permits(change); !permitted) {
+      SpaceError refused = error(Reason::kRefused, change.range);
+      refused.detail = permitted.error().message;
+      return refused;
+    }
+  }
+  return std::nullopt;
+}
+
+void AddressSpace::tell_observers(const ViewChange& change) {
+  for (ViewObserver* const observer : observers_) {
+    observer->changed(change);
+  }
+}
+
+}  // namespace nestling
