@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/recording_entry_store.h"
 #include "tests/support/table_harness.h"
 
 namespace nestling {
@@ -16,6 +17,7 @@ namespace {
 using testing::ChangeSource;
 using testing::describe;
 using testing::ModelPage;
+using testing::RecordingEntryStore;
 using testing::TableChange;
 using testing::TableHarness;
 using testing::TableModel;
@@ -106,33 +108,6 @@ TYPED_TEST(NestedPageTableModel, GivesItsFramesBackWhenAPlanIsDropped) {
   EXPECT_EQ(harness.difference(), "");
 }
 
-/// Atomic entries that tell `watcher` after every store, be it public or private.
-class RecordingEntryStore {
- public:
-  using Watcher = std::function<void()>;
-
-  explicit RecordingEntryStore(const Watcher* watcher) : watcher_(watcher) {}
-
-  [[nodiscard]] static RawEntry load(RawEntry& entry) { return AtomicEntryStore::load(entry); }
-  void store(RawEntry& entry, RawEntry value) const {
-    AtomicEntryStore::store(entry, value);
-    tell();
-  }
-  void fill_private(std::span<RawEntry> entries, RawEntry first, RawEntry step) const {
-    AtomicEntryStore::fill_private(entries, first, step);
-    tell();
-  }
-
- private:
-  void tell() const {
-    if (*watcher_) {
-      (*watcher_)();
-    }
-  }
-
-  const Watcher* watcher_;
-};
-
 /// The pages at which a change of `range` could go wrong, and some others.
 template <typename Source>
 std::vector<std::size_t> telling_pages(const TableModel& model, GuestPhysRange range,
@@ -167,7 +142,7 @@ std::optional<ModelPage> as_model(const oracle::Outcome& outcome) {
 TYPED_TEST(NestedPageTableModel, ShowsEachPageOldOrNewAtEveryInstantOfAChange) {
   RecordingEntryStore::Watcher watcher;
   TableHarness<TypeParam, RecordingEntryStore> harness({}, testing::kModelWindow,
-                                                       RecordingEntryStore(&watcher));
+                                                       RecordingEntryStore(watcher));
   ChangeSource<TypeParam> source(harness.model.window(), test_seed());
   std::uint64_t instants = 0;
   const int rounds = test_rounds(60);
