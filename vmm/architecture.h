@@ -2,14 +2,17 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "addrspace/guest_memory.h"
 #include "base/log.h"
 #include "base/result.h"
 #include "boot/boot_request.h"
+#include "boot/symbols.h"
+#include "vmm/exit_record.h"
 #include "vmm/kvm_system.h"
 #include "vmm/platform.h"
 #include "vmm/vcpu.h"
@@ -30,7 +33,28 @@ namespace nestling {
                                       const BootRequest& request, GuestMemory& memory,
                                       const Log& log);
 
-/// Where the vCPU will go on, or nothing when the host does not tell. Between runs only.
-[[nodiscard]] std::optional<GuestVirtAddr> program_counter(const Vcpu& vcpu);
+/// A vCPU that will not run again, and what a report about it needs. All of it must outlive this.
+struct StoppedVcpu {
+  const Vcpu& vcpu;
+  GuestMemory& memory;
+  const SymbolTable& symbols;
+  /// Oldest first, of `exit_count` in all.
+  std::span<const ExitRecord> last_exits;
+  std::uint64_t exit_count = 0;
+  std::string_view last_console_line;
+};
+
+/// What there is to say about a stopped vCPU; text of the guest's is made harmless for terminals.
+struct Postmortem {
+  /// "0x100234 in crash_now+0x14".
+  std::string location;
+  /// For a vCPU that shut down: "triple fault at …: …", with the cause as far as it is certain.
+  std::string shutdown_reason;
+  /// Registers, bytes at the instruction, page walks, backtrace, last exits; ends with a newline.
+  std::string report;
+};
+
+/// Fails with kHostRefused when the registers cannot be read.
+[[nodiscard]] Result<Postmortem> examine(const StoppedVcpu& stopped);
 
 }  // namespace nestling

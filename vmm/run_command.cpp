@@ -52,6 +52,12 @@ class RunCommand {
   RunReport report_;
 };
 
+/// For text of several lines that must not be cut by other output.
+void show(std::string_view text) {
+  // A closed stderr leaves nobody to tell.
+  (void)write_all(STDERR_FILENO, std::as_bytes(std::span(text))).has_value();
+}
+
 /// True for ends that are explained by where the guest was.
 bool has_place(VerdictKind kind) {
   switch (kind) {
@@ -70,13 +76,10 @@ bool has_place(VerdictKind kind) {
   return false;
 }
 
-/// " at 0x100234 in crash_now+0x14".
-std::string place_of(GuestVirtAddr address, const SymbolTable& symbols) {
-  std::string place = fmt::format(" at {:#x}", address.value());
-  if (const std::string name = symbols.describe(address); !name.empty()) {
-    place += fmt::format(" in {}", name);
-  }
-  return place;
+/// True for ends that call for the full report.
+bool is_crash(VerdictKind kind) {
+  return kind == VerdictKind::kTripleFault || kind == VerdictKind::kUnhandledExit ||
+         kind == VerdictKind::kGuestPanic;
 }
 
 void RunCommand::complete_report(RunSession& session, const Image& image, Verdict& verdict) {
@@ -87,13 +90,30 @@ void RunCommand::complete_report(RunSession& session, const Image& image, Verdic
   if (!has_place(verdict.kind)) {
     return;
   }
-  auto symbols = read_symbols(image);
+  const auto symbols = read_symbols(image);
   if (!symbols) {
     log_.warn("{}", symbols.error().message);
   }
-  const SymbolTable table = symbols ? *std::move(symbols) : SymbolTable();
-  if (const auto address = program_counter(machine.deciding_runner().vcpu())) {
-    verdict.reason += place_of(*address, table);
+  const SymbolTable none;
+  VcpuRunner& runner = machine.deciding_runner();
+  const std::vector<ExitRecord> last_exits = runner.recent_exits().list();
+  const auto postmortem = examine({.vcpu = runner.vcpu(),
+                                   .memory = machine.memory(),
+                                   .symbols = symbols ? *symbols : none,
+                                   .last_exits = last_exits,
+                                   .exit_count = runner.recent_exits().total(),
+                                   .last_console_line = report_.last_console_line});
+  if (!postmortem) {
+    log_.warn("{}", postmortem.error().message);
+    return;
+  }
+  if (verdict.kind == VerdictKind::kTripleFault) {
+    verdict.reason = postmortem->shutdown_reason;
+  } else {
+    verdict.reason += fmt::format(" at {}", postmortem->location);
+  }
+  if (is_crash(verdict.kind)) {
+    report_.crash_report = postmortem->report;
   }
 }
 
@@ -128,6 +148,10 @@ int RunCommand::finish(Verdict verdict) {
     if (const auto done = write_run_report(*options_.report_path, report_); !done) {
       verdict = with_lost_output(std::move(verdict), done.error());
     }
+  }
+  // A guest that reports its own panic has usually said why.
+  if (verdict.kind != VerdictKind::kGuestPanic || log_.verbosity() == Verbosity::kVerbose) {
+    show(report_.crash_report);
   }
   log_.warn("{}", summary(verdict));
   return exit_code(verdict);

@@ -1,10 +1,15 @@
 // The x86_64 machine: RAM around the device window, PC interrupt controllers, vCPUs in long mode.
 #include "vmm/architecture.h"
 
+#include <cpuid.h>
+
+#include <algorithm>
+
 #include "boot/x86_64/prepare_boot.h"
 #include "boot/x86_64/ram_layout.h"
 #include "vmm/kvm_api.h"
 #include "vmm/x86_64/cpuid.h"
+#include "vmm/x86_64/crash_report.h"
 #include "vmm/x86_64/irqchip.h"
 #include "vmm/x86_64/vcpu_state.h"
 
@@ -52,12 +57,40 @@ Result<void> boot_vcpus(const KvmSystem& kvm, std::span<Vcpu> vcpus, Irqchip irq
   return x86_64::set_entry_state(vcpus.front(), *entry);
 }
 
-std::optional<GuestVirtAddr> program_counter(const Vcpu& vcpu) {
-  const auto state = x86_64::read_cpu_state(vcpu);
-  if (!state) {
-    return std::nullopt;
+namespace {
+
+/// The paging features of a guest, which is offered the host's.
+x86_64::PagingFeatures paging_features() {
+  constexpr unsigned kAddressSizes = 0x8000'0008;
+  x86_64::PagingFeatures features;
+  unsigned eax = 0;
+  unsigned ebx = 0;
+  unsigned ecx = 0;
+  unsigned edx = 0;
+  if (__get_cpuid(kAddressSizes, &eax, &ebx, &ecx, &edx) != 0) {
+    features.physical_address_bits = static_cast<std::uint8_t>(std::clamp(eax & 0xffU, 32U, 52U));
   }
-  return GuestVirtAddr(state->cs.base + state->rip);
+  return features;
+}
+
+}  // namespace
+
+Result<Postmortem> examine(const StoppedVcpu& stopped) {
+  const auto cpu = x86_64::read_cpu_state(stopped.vcpu);
+  if (!cpu) {
+    return failure(cpu.error());
+  }
+  const x86_64::CrashScene scene{.vcpu = stopped.vcpu.id(),
+                                 .cpu = *cpu,
+                                 .memory = stopped.memory,
+                                 .features = paging_features(),
+                                 .symbols = stopped.symbols,
+                                 .last_exits = stopped.last_exits,
+                                 .exit_count = stopped.exit_count,
+                                 .last_console_line = stopped.last_console_line};
+  return Postmortem{.location = x86_64::location(scene),
+                    .shutdown_reason = x86_64::triple_fault_reason(scene),
+                    .report = x86_64::crash_report(scene)};
 }
 
 }  // namespace nestling

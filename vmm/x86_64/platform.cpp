@@ -1,8 +1,11 @@
 // The PC-like platform: which device stands at which port, with which interrupt.
 #include "vmm/platform.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "boot/x86_64/ram_layout.h"
+#include "devices/cmos_rtc.h"
 #include "devices/debug_console.h"
 #include "devices/exit_register.h"
 #include "devices/i8042.h"
@@ -10,6 +13,7 @@
 #include "devices/reset_control.h"
 #include "devices/uart_16550.h"
 #include "guest/abi.h"
+#include "vmm/timer_thread.h"
 #include "vmm/x86_64/irqchip.h"
 
 namespace nestling {
@@ -26,6 +30,11 @@ std::unique_ptr<IrqLine> make_irq_line(const PlatformWiring& wiring, std::uint32
   return std::make_unique<KvmIrqLine>(wiring.vm, irq, wiring.log);
 }
 
+CmosRtc::MemorySizes memory_sizes(std::uint64_t ram_size) {
+  const std::uint64_t below = std::min(ram_size, x86_64::kDeviceWindow.start().value());
+  return {.below_4gib = below, .above_4gib = ram_size - below};
+}
+
 class PcPlatform final : public Platform {
  public:
   explicit PcPlatform(const PlatformWiring& wiring)
@@ -37,7 +46,15 @@ class PcPlatform final : public Platform {
         exit_(wiring.power),
         i8042_(wiring.power),
         reset_control_(wiring.power),
-        pvpanic_(wiring.power) {}
+        pvpanic_(wiring.power),
+        timers_(clock_),
+        rtc_irq_(make_irq_line(wiring, guest::kIrqRtc)),
+        rtc_(clock_, timers_, *rtc_irq_, memory_sizes(wiring.ram_size)) {}
+
+  PcPlatform(const PcPlatform&) = delete;
+  PcPlatform& operator=(const PcPlatform&) = delete;
+  /// No timer may come while the devices go.
+  ~PcPlatform() override { timers_.stop(); }
 
   /// Fails with kBug when two devices claim one address.
   Result<void> attach_all();
@@ -51,7 +68,7 @@ class PcPlatform final : public Platform {
   void input_ended() override { uart_.input_ended(); }
   [[nodiscard]] bool may_interrupt() const override {
     return irqchip_ == Irqchip::kInKernel &&
-           (uart_.may_interrupt() || x86_64::pit_may_interrupt(vm_));
+           (uart_.may_interrupt() || rtc_.may_interrupt() || x86_64::pit_may_interrupt(vm_));
   }
 
  private:
@@ -64,6 +81,10 @@ class PcPlatform final : public Platform {
   I8042 i8042_;
   ResetControl reset_control_;
   Pvpanic pvpanic_;
+  SteadyWallClock clock_;
+  TimerThread timers_;
+  std::unique_ptr<IrqLine> rtc_irq_;
+  CmosRtc rtc_;
   PortBus ports_;
   MmioBus mmio_;
 };
@@ -86,6 +107,7 @@ Result<void> PcPlatform::attach_all() {
       {"i8042 data", guest::kPortI8042Data, 1, i8042_.data_port()},
       {"i8042 command", guest::kPortI8042Command, 1, i8042_.command_port()},
       {"reset control", kPortPciAddress, ResetControl::kPortCount, reset_control_},
+      {"clock", guest::kPortRtcIndex, CmosRtc::kPortCount, rtc_},
       {"pvpanic", guest::kPortPvpanic, 1, pvpanic_},
   };
   for (const PortAttachment& each : port_devices) {
@@ -111,6 +133,10 @@ std::vector<DeviceEntry> PcPlatform::device_list() const {
        .space = DeviceSpace::kMmio,
        .address = guest::kMmioExit,
        .size = 4},
+      {.kind = DeviceKind::kRtcCmos,
+       .address = guest::kPortRtcIndex,
+       .size = CmosRtc::kPortCount,
+       .irq = guest::kIrqRtc},
       {.kind = DeviceKind::kPvpanic, .address = guest::kPortPvpanic, .size = 1},
   };
 }
