@@ -1,5 +1,7 @@
 // Each guest kernel, run by the real program: what it proves must hold.
+#include <chrono>
 #include <cstdint>
+#include <cstdlib>
 #include <string>
 
 #include "tests/program/program_test.h"
@@ -122,16 +124,28 @@ TEST_F(GuestKernel, DebugConsolePrints) {
   EXPECT_EQ(end.output, "written to the debug console\n");
 }
 
+/// The last port of a sweep: it takes 50 µs for each access, so all of them are for the night.
+std::string last_port() { return std::getenv("NESTLING_NIGHTLY") != nullptr ? "0xffff" : "0x3ff"; }
+
 TEST_F(GuestKernel, PortSweepHurtsNobody) {
-  const ProgramEnd end = run("port-sweep");
+  ProgramCall call;
+  call.path = program_path();
+  call.arguments = {"run", kernel_path("port-sweep"), "--cmdline", "last=" + last_port()};
+  call.timeout = std::chrono::minutes(10);
+  const ProgramEnd end = end_of(call);
   expect_exit_code(end, 0);
-  expect_contains(end.output, "\nswept ports 0x0 to 0x3ff\n");
+  expect_contains(end.output, "\nswept ports 0x0 to " + last_port() + "\n");
 }
 
-TEST_F(GuestKernel, PortSweepHurtsNobodyAtTheTopOfThePorts) {
-  const ProgramEnd end = run("port-sweep", {"--cmdline", "first=0xff00 last=0xffff"});
-  expect_exit_code(end, 0);
-  expect_contains(end.output, "\nswept ports 0xff00 to 0xffff\n");
+TEST_F(GuestKernel, PortSweepHurtsNobodyWhereOtherDevicesAre) {
+  for (const std::string range : {"0x4f0 0x510", "0xcf0 0xcff", "0xfff0 0xffff"}) {
+    const std::size_t space = range.find(' ');
+    const std::string first = range.substr(0, space);
+    const std::string last = range.substr(space + 1);
+    const ProgramEnd end = run("port-sweep", {"--cmdline", "first=" + first + " last=" + last});
+    expect_exit_code(end, 0);
+    expect_contains(end.output, "\nswept ports " + first + " to " + last + "\n");
+  }
 }
 
 TEST_F(GuestKernel, ConsoleFloodArrivesWholeAndInOrder) {

@@ -108,6 +108,9 @@ TEST_F(VerdictOfRun, Is80ForATripleFaultAndSaysWhere) {
   expect_exit_code(end, 80);
   EXPECT_EQ(end.output, "");
   expect_contains(end.errors, "nestling: triple fault");
+  if (std::filesystem::exists("/sys/module/kvm_amd")) {
+    GTEST_SKIP() << "KVM on AMD resets the processor at a triple fault: where it was is lost";
+  }
   expect_contains(end.errors, "crash_now+0x");
 }
 

@@ -35,7 +35,7 @@ extern Trigger kernel_segment_not_present, kernel_stack_segment_not_present;
 extern Trigger kernel_read, kernel_write, kernel_device_not_available, kernel_double_fault;
 extern Trigger user_divide, user_single_step, user_breakpoint, user_overflow;
 extern Trigger user_invalid_opcode, user_privileged, user_port;
-extern Trigger user_closed_gate, user_read, user_write, user_x87_error, user_simd_error;
+extern Trigger user_read, user_write, user_x87_error, user_simd_error;
 extern Trigger user_alignment;
 extern x86_64::TablePointer idt_pointer;
 }
@@ -91,7 +91,6 @@ constexpr Case kDeviceNotAvailable{"FNINIT, CR0.TS set", kernel_device_not_avail
                                    Vector::kDeviceNotAvailable};
 constexpr Case kKernelBreakpoint{"INT3", kernel_breakpoint, Vector::kBreakpoint};
 constexpr Case kOverflow{"INT 4", user_overflow, Vector::kOverflow};
-constexpr Case kClosedGate{"INT 0x81", user_closed_gate, Vector::kGeneralProtection, 0x81 * 8 + 2};
 constexpr Case kDoubleFault{"#GP without a gate", kernel_double_fault, Vector::kDoubleFault};
 
 /// What the handler saw of the case under way.
@@ -187,10 +186,9 @@ int kernel_main(const BootInfo& info) {
   }
   if (x86_64::last_system_call_path() == x86_64::SystemCallPath::kGate) {
     run(kOverflow, Ring::kUser);
-    run(kClosedGate, Ring::kUser);
     run(kKernelBreakpoint, Ring::kKernel);
   } else {
-    print("left out, the host's KVM does not know them: INT 4, INT 0x81, INT3 in ring 0\n");
+    print("left out, the host's KVM does not know them: INT 4, INT3 in ring 0\n");
   }
   print("all exceptions as expected\n");
   return 0;

@@ -162,12 +162,6 @@
         finish  user_port
         end     user_port
 
-        begin   user_closed_gate, .user_text
-        reports user_closed_gate
-        int     $0x81
-        finish  user_closed_gate
-        end     user_closed_gate
-
         begin   user_read, .user_text           // RDI: an address
         reports user_read
         movb    (%rdi), %al
