@@ -166,16 +166,16 @@ Result<Image> parse_elf_image(std::span<const std::byte> bytes) {
   if (gelf_getehdr(elf->get(), &header) == nullptr) {
     return bad_image("the ELF header is unreadable: {}", elf_errmsg(-1));
   }
-  const auto machine = architecture_of(header);
-  if (!machine) {
-    return failure(machine.error());
+  const auto architecture = architecture_of(header);
+  if (!architecture) {
+    return failure(architecture.error());
   }
   if (const auto checked = check_type(header); !checked) {
     return failure(checked.error());
   }
   Image image;
   image.format = ImageFormat::kElf64;
-  image.architecture = *machine;
+  image.architecture = *architecture;
   image.file = bytes;
   for (std::size_t number = 0; number < header.e_phnum; ++number) {
     if (const auto done = read_program_header(elf->get(), number, image); !done) {

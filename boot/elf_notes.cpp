@@ -63,7 +63,7 @@ Result<void> read_notes(Elf* elf, const GElf_Phdr& header, std::size_t number, I
     // The owner's name ends with a NUL, which n_namesz counts.
     if (note.n_type == kNeedsNoteType && name.size() == kNeedsNoteOwner.size() + 1 &&
         std::memcmp(name.data(), kNeedsNoteOwner.data(), name.size()) == 0) {
-      const auto done = read_needs(bytes.subspan(description_offset, note.n_descsz), number, needs);
+      auto done = read_needs(bytes.subspan(description_offset, note.n_descsz), number, needs);
       if (!done) {
         return done;
       }

@@ -20,7 +20,10 @@ enum class ImageFormat : std::uint8_t {
 };
 
 /// The instruction set an image is made for.
-enum class Architecture : std::uint8_t { kX86_64, kAarch64 };
+enum class Architecture : std::uint8_t {
+  kX86_64,  // NOLINT(readability-identifier-naming): the underscore is part of the name
+  kAarch64,
+};
 
 /// "ELF64", "flat".
 [[nodiscard]] std::string_view name_of(ImageFormat format);

@@ -9,13 +9,18 @@
 
 namespace nestling {
 
-/// The pages that `range`, which is not empty, touches.
+/// The pages that `range` touches, which is not empty and leaves a page of the space untouched.
 [[nodiscard]] GuestPhysRange whole_pages(GuestPhysRange range);
 
-/// The lowest `size` bytes (whole pages, not 0) of one range of `ram` that lie in `window` and
-/// share no page with any of `taken` (none empty); page-aligned. Nothing where there are none.
-[[nodiscard]] std::optional<GuestPhysRange> find_room(std::uint64_t size, GuestPhysRange window,
-                                                      std::span<const GuestPhysRange> ram,
-                                                      std::span<const GuestPhysRange> taken);
+/// Where room is looked for.
+struct RoomLimits {
+  GuestPhysRange window;                  ///< nowhere else
+  std::span<const GuestPhysRange> ram;    ///< within one of these
+  std::span<const GuestPhysRange> taken;  ///< in no page of these; none empty
+};
+
+/// The lowest `size` bytes (whole pages, not 0) that `where` allows, page-aligned. Nothing where
+/// there are none.
+[[nodiscard]] std::optional<GuestPhysRange> find_room(std::uint64_t size, const RoomLimits& where);
 
 }  // namespace nestling

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 
 namespace nestling::x86_64 {
 
@@ -42,9 +43,11 @@ inline constexpr std::uint16_t kDataSelector = 0x10;
 inline constexpr std::array<std::uint64_t, 3> kGdt = {0, 0x00af'9b00'0000'ffff,
                                                       0x00cf'9300'0000'ffff};
 
-/// What a segment register holds after `selector` was loaded with this code or data descriptor.
-[[nodiscard]] constexpr SegmentRegister segment_from(std::uint16_t selector,
-                                                     std::uint64_t descriptor) {
+/// What a segment register holds after `selector`, of a code or data segment that `gdt` has, was
+/// loaded.
+[[nodiscard]] constexpr SegmentRegister segment_from(std::span<const std::uint64_t> gdt,
+                                                     std::uint16_t selector) {
+  const std::uint64_t descriptor = gdt[selector / sizeof gdt[0]];
   const auto bit = [&](unsigned index) { return ((descriptor >> index) & 1) != 0; };
   SegmentRegister segment;
   segment.selector = selector;

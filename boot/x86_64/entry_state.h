@@ -31,9 +31,9 @@ struct EntryState {
   std::uint64_t cr4 = kEntryCr4;
   std::uint64_t efer = kEntryEfer;
 
-  SegmentRegister cs = segment_from(kCodeSelector, kGdt[kCodeSelector / sizeof kGdt[0]]);
+  SegmentRegister cs = segment_from(kGdt, kCodeSelector);
   /// DS, ES, FS, GS and SS.
-  SegmentRegister data = segment_from(kDataSelector, kGdt[kDataSelector / sizeof kGdt[0]]);
+  SegmentRegister data = segment_from(kGdt, kDataSelector);
   /// A busy 64-bit TSS at 0, which the processor wants to see and nothing uses.
   SegmentRegister tr = {.limit = 0xffff, .type = 11, .present = true};
   SegmentRegister ldtr = {.limit = 0xffff, .type = 2, .unusable = true};

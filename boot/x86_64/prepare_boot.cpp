@@ -45,7 +45,7 @@ Result<void> check_request(const BootRequest& request) {
     return bad_image("{}: e_machine: made for {}, and this is an x86_64 machine", image.name,
                      name_of(image.architecture));
   }
-  if (const auto checked = check_segments(image, request.ram); !checked) {
+  if (auto checked = check_segments(image, request.ram); !checked) {
     return checked;
   }
   if (!kIdentityMapped.contains(image.entry)) {
@@ -83,7 +83,7 @@ Result<GuestPhysRange> place_structures(const BootRequest& request, std::size_t 
   for (const ImageSegment& segment : request.image.segments) {
     taken.push_back(segment.memory);
   }
-  const auto room = find_room(size, kStructureWindow, request.ram, taken);
+  const auto room = find_room(size, {kStructureWindow, request.ram, taken});
   if (!room) {
     return bad_image(
         "{}: no {:#x} bytes of RAM below 4 GiB are left beside the image for stack, page tables "

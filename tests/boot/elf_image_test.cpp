@@ -59,7 +59,7 @@ TEST(ElfImage, IsAlsoReadForAarch64) {
 
 TEST(ElfImage, LeavesOutSegmentsWithoutMemory) {
   ElfBuilder builder = small_kernel();
-  builder.add_segment(0, {}, 0, PF_R);
+  builder.add_segment({0, 0, PF_R}, {});
   const ElfBytes file = builder.build();
   const auto image = parse_elf_image(file.bytes());
   ASSERT_TRUE(image);
@@ -266,9 +266,9 @@ TEST(ElfImage, IsRefusedWhenASegmentWrapsAround) {
   physical.program_header(2).p_paddr = kTop - 0xfff;
   EXPECT_EQ(refusal(physical),
             "program header 2: p_paddr 0xfffffffffffff000 with p_memsz 0x3000 wraps around");
-  ElfBytes virtual_ = kernel();
-  virtual_.program_header(2).p_vaddr = kTop - 0xfff;
-  EXPECT_EQ(refusal(virtual_),
+  ElfBytes linked = kernel();
+  linked.program_header(2).p_vaddr = kTop - 0xfff;
+  EXPECT_EQ(refusal(linked),
             "program header 2: p_vaddr 0xfffffffffffff000 with p_memsz 0x3000 wraps around");
   ElfBytes size = kernel();
   size.program_header(0).p_memsz = kTop;

@@ -36,7 +36,7 @@ TEST(ElfSymbols, AreFoundByAddress) {
 
 TEST(ElfSymbols, AreNoneInAStrippedOrFlatImage) {
   ElfBuilder builder;
-  builder.add_segment(0x10'0000, counting_bytes(16), 16, PF_R | PF_X);
+  builder.add_segment({0x10'0000, 16, PF_R | PF_X}, counting_bytes(16));
   builder.set_entry(0x10'0000);
   const ElfBytes stripped = builder.build();
   const auto none = symbols_of(stripped);
@@ -74,8 +74,8 @@ TEST(ElfSymbols, LeaveOutNamesOutsideTheStrings) {
 
 TEST(ElfSymbols, LeaveOutAbsurdlyLongNames) {
   ElfBuilder builder = small_kernel();
-  builder.add_symbol(std::string(kMaxSymbolName, 'a'), 0x10'0000, 1, STT_FUNC);
-  builder.add_symbol(std::string(kMaxSymbolName + 1, 'b'), 0x10'0001, 1, STT_FUNC);
+  builder.add_symbol(std::string(kMaxSymbolName, 'a'), {0x10'0000, 1, STT_FUNC});
+  builder.add_symbol(std::string(kMaxSymbolName + 1, 'b'), {0x10'0001, 1, STT_FUNC});
   const ElfBytes file = builder.build();
   const auto table = symbols_of(file);
   ASSERT_TRUE(table);

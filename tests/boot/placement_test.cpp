@@ -25,44 +25,44 @@ TEST(WholePages, WidensToPageBoundaries) {
 
 TEST(FindRoom, TakesTheLowestPagesOfTheWindow) {
   const std::vector<GuestPhysRange> ram = {range(0, 0x10'0000)};
-  EXPECT_EQ(find_room(0x2000, kEverywhere, ram, {}), range(0x1000, 0x2000));
+  EXPECT_EQ(find_room(0x2000, {kEverywhere, ram, {}}), range(0x1000, 0x2000));
 }
 
 TEST(FindRoom, GoesAroundWhatIsTakenByPages) {
   const std::vector<GuestPhysRange> ram = {range(0, 0x10'0000)};
   const std::vector<GuestPhysRange> taken = {range(0x5000, 1), range(0x2fff, 2)};
-  EXPECT_EQ(find_room(0x1000, kEverywhere, ram, taken), range(0x1000, 0x1000));
-  EXPECT_EQ(find_room(0x2000, kEverywhere, ram, taken), range(0x6000, 0x2000));
+  EXPECT_EQ(find_room(0x1000, {kEverywhere, ram, taken}), range(0x1000, 0x1000));
+  EXPECT_EQ(find_room(0x2000, {kEverywhere, ram, taken}), range(0x6000, 0x2000));
 }
 
 TEST(FindRoom, FillsAHoleOfExactlyItsSize) {
   const std::vector<GuestPhysRange> ram = {range(0, 0x4000)};
   const std::vector<GuestPhysRange> taken = {range(0x1000, 0x1000), range(0x3000, 0x1000)};
-  EXPECT_EQ(find_room(0x1000, kEverywhere, ram, taken), range(0x2000, 0x1000));
-  EXPECT_EQ(find_room(0x2000, kEverywhere, ram, taken), std::nullopt);
+  EXPECT_EQ(find_room(0x1000, {kEverywhere, ram, taken}), range(0x2000, 0x1000));
+  EXPECT_EQ(find_room(0x2000, {kEverywhere, ram, taken}), std::nullopt);
 }
 
 TEST(FindRoom, DoesNotStraddleTwoRangesOfRam) {
   const std::vector<GuestPhysRange> ram = {range(0, 0x3000), range(0x3000, 0x8000)};
-  EXPECT_EQ(find_room(0x4000, kEverywhere, ram, {}), range(0x3000, 0x4000));
+  EXPECT_EQ(find_room(0x4000, {kEverywhere, ram, {}}), range(0x3000, 0x4000));
 }
 
 TEST(FindRoom, StaysInTheWindow) {
   const std::vector<GuestPhysRange> ram = {range(0, 0x10'0000)};
-  EXPECT_EQ(find_room(0x1000, range(0x8000, 0x1000), ram, {}), range(0x8000, 0x1000));
-  EXPECT_EQ(find_room(0x2000, range(0x8000, 0x1000), ram, {}), std::nullopt);
-  EXPECT_EQ(find_room(0x1000, range(0x20'0000, 0x1000), ram, {}), std::nullopt);
+  EXPECT_EQ(find_room(0x1000, {range(0x8000, 0x1000), ram, {}}), range(0x8000, 0x1000));
+  EXPECT_EQ(find_room(0x2000, {range(0x8000, 0x1000), ram, {}}), std::nullopt);
+  EXPECT_EQ(find_room(0x1000, {range(0x20'0000, 0x1000), ram, {}}), std::nullopt);
 }
 
 TEST(FindRoom, FindsNoneWithoutRam) {
-  EXPECT_EQ(find_room(0x1000, kEverywhere, {}, {}), std::nullopt);
+  EXPECT_EQ(find_room(0x1000, {kEverywhere, {}, {}}), std::nullopt);
 }
 
 TEST(FindRoom, SurvivesRangesAtTheTop) {
   const std::vector<GuestPhysRange> ram = {range(kTop - 0x1fff, 0x2000)};
   const std::vector<GuestPhysRange> taken = {range(kTop, 1)};
-  EXPECT_EQ(find_room(0x1000, kEverywhere, ram, taken), range(kTop - 0x1fff, 0x1000));
-  EXPECT_EQ(find_room(0x2000, kEverywhere, ram, taken), std::nullopt);
+  EXPECT_EQ(find_room(0x1000, {kEverywhere, ram, taken}), range(kTop - 0x1fff, 0x1000));
+  EXPECT_EQ(find_room(0x2000, {kEverywhere, ram, taken}), std::nullopt);
 }
 
 }  // namespace

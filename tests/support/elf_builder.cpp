@@ -48,14 +48,13 @@ std::size_t ElfBuilder::add_program_header(Elf64_Phdr header, std::vector<std::b
   return pieces_.size() - 1;
 }
 
-std::size_t ElfBuilder::add_segment(std::uint64_t address, std::vector<std::byte> file,
-                                    std::uint64_t memory_size, std::uint32_t flags) {
+std::size_t ElfBuilder::add_segment(const Segment& segment, std::vector<std::byte> file) {
   Elf64_Phdr header{};
   header.p_type = PT_LOAD;
-  header.p_flags = flags;
-  header.p_vaddr = address;
-  header.p_paddr = address;
-  header.p_memsz = memory_size;
+  header.p_flags = segment.flags;
+  header.p_vaddr = segment.address;
+  header.p_paddr = segment.address;
+  header.p_memsz = segment.memory_size;
   header.p_align = 8;
   return add_program_header(header, std::move(file));
 }
@@ -81,15 +80,14 @@ std::size_t ElfBuilder::add_note(std::string_view owner, std::uint32_t type,
   return add_program_header(header, std::move(file));
 }
 
-void ElfBuilder::add_symbol(std::string_view name, std::uint64_t value, std::uint64_t size,
-                            unsigned char type) {
-  Elf64_Sym symbol{};
-  symbol.st_name = static_cast<std::uint32_t>(strings_.size());
-  symbol.st_info = ELF64_ST_INFO(STB_GLOBAL, type);
-  symbol.st_shndx = 1;
-  symbol.st_value = value;
-  symbol.st_size = size;
-  symbols_.push_back(symbol);
+void ElfBuilder::add_symbol(std::string_view name, const Symbol& symbol) {
+  Elf64_Sym entry{};
+  entry.st_name = static_cast<std::uint32_t>(strings_.size());
+  entry.st_info = ELF64_ST_INFO(STB_GLOBAL, symbol.type);
+  entry.st_shndx = 1;
+  entry.st_value = symbol.value;
+  entry.st_size = symbol.size;
+  symbols_.push_back(entry);
   strings_.append(name);
   strings_.push_back('\0');
 }
@@ -137,13 +135,13 @@ ElfBytes ElfBuilder::build() const {
 
 ElfBuilder small_kernel() {
   ElfBuilder builder;
-  builder.add_segment(0x10'0000, counting_bytes(0x40, 0x90), 0x40, PF_R | PF_X);
-  builder.add_segment(0x10'1000, counting_bytes(0x10, 1), 0x10, PF_R);
-  builder.add_segment(0x10'2000, counting_bytes(0x20, 0x21), 0x3000, PF_R | PF_W);
+  builder.add_segment({0x10'0000, 0x40, PF_R | PF_X}, counting_bytes(0x40, 0x90));
+  builder.add_segment({0x10'1000, 0x10, PF_R}, counting_bytes(0x10, 1));
+  builder.add_segment({0x10'2000, 0x3000, PF_R | PF_W}, counting_bytes(0x20, 0x21));
   builder.set_entry(0x10'0010);
-  builder.add_symbol("start", 0x10'0010, 0, STT_NOTYPE);
-  builder.add_symbol("_Z9crash_nowv", 0x10'0020, 0x20, STT_FUNC);
-  builder.add_symbol("counter", 0x10'2000, 8, STT_OBJECT);
+  builder.add_symbol("start", {0x10'0010, 0, STT_NOTYPE});
+  builder.add_symbol("_Z9crash_nowv", {0x10'0020, 0x20, STT_FUNC});
+  builder.add_symbol("counter", {0x10'2000, 8, STT_OBJECT});
   return builder;
 }
 

@@ -34,16 +34,25 @@ class ElfBytes {
 ///     file: | ELF header | program headers | segment bytes … | strings | symbols | sections |
 class ElfBuilder {
  public:
-  /// A PT_LOAD at physical and virtual address `address`. Returns its number.
-  std::size_t add_segment(std::uint64_t address, std::vector<std::byte> file,
-                          std::uint64_t memory_size, std::uint32_t flags);
+  struct Segment {
+    std::uint64_t address = 0;  ///< physical and virtual
+    std::uint64_t memory_size = 0;
+    std::uint32_t flags = 0;
+  };
+  struct Symbol {
+    std::uint64_t value = 0;
+    std::uint64_t size = 0;
+    unsigned char type = STT_NOTYPE;
+  };
+
+  /// A PT_LOAD. Returns its number.
+  std::size_t add_segment(const Segment& segment, std::vector<std::byte> file);
   /// A PT_NOTE of one note; owner with its NUL.
   std::size_t add_note(std::string_view owner, std::uint32_t type, std::vector<std::byte> bytes);
   /// Any other program header, or one of the above with its bytes made by hand. p_offset and
   /// p_filesz are filled in.
   std::size_t add_program_header(Elf64_Phdr header, std::vector<std::byte> file);
-  void add_symbol(std::string_view name, std::uint64_t value, std::uint64_t size,
-                  unsigned char type);
+  void add_symbol(std::string_view name, const Symbol& symbol);
   void set_entry(std::uint64_t entry) { entry_ = entry; }
 
   /// Without symbols added the file has no sections at all.
