@@ -115,7 +115,7 @@ TEST_P(RandomX86, AgreesWithTheManual) {
   constexpr std::array<std::uint8_t, 4> kWidths{36, 40, 46, 52};
   constexpr std::array<std::uint8_t, 3> kLargePageWidths{32, 36, 40};
   for (int round = 0; round < rounds(4); ++round) {
-    x86_64::fill_with_entries(random, GetParam(), tables.bytes());
+    x86_64::fill_with_entries(random, GetParam(), tables.bytes(), kMemorySize);
     for (int i = 0; i < 1000 && !HasFatalFailure(); ++i) {
       x86_64::PagingState state = x86_64::random_state(random, GetParam(), ~0ULL, {});
       state.features = {pick(random, kWidths), !one_in(random, 4), pick(random, kLargePageWidths),

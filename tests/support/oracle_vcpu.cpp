@@ -1,7 +1,6 @@
 // The few ioctls that make a vCPU walk page tables.
 #include "tests/support/oracle_vcpu.h"
 
-#include <fcntl.h>
 #include <sys/ioctl.h>
 
 #include <array>
@@ -10,6 +9,7 @@
 #include <string_view>
 
 #include "vmm/kvm_api.h"
+#include "vmm/kvm_system.h"
 
 namespace nestling::x86_64 {
 
@@ -53,7 +53,7 @@ Result<void> OracleVcpu::give_cpuid(int system) {
   if (auto done = call(system, KVM_GET_SUPPORTED_CPUID, &cpuid, "KVM_GET_SUPPORTED_CPUID"); !done) {
     return failure(done.error());
   }
-  if (auto done = call(vcpu_.get(), KVM_SET_CPUID2, &cpuid, "KVM_SET_CPUID2"); !done) {
+  if (auto done = call(vcpu_.fd(), KVM_SET_CPUID2, &cpuid, "KVM_SET_CPUID2"); !done) {
     return failure(done.error());
   }
   // KVM's own walk takes the address of a 4 MiB page for 36 bits wide, whatever CPUID says.
@@ -83,36 +83,29 @@ Result<void> OracleVcpu::give_cpuid(int system) {
 }
 
 Result<OracleVcpu> OracleVcpu::create(std::uint64_t ram_size) {
-  const UniqueFd system(open("/dev/kvm", O_RDWR | O_CLOEXEC));
+  const auto system = KvmSystem::open();
   if (!system) {
-    Error error = host_error("open /dev/kvm", errno);
-    error.kind = ErrorKind::kNoKvm;
-    return failure(std::move(error));
+    return failure(system.error());
   }
-  OracleVcpu oracle;
   auto ram = HostMapping::anonymous(ram_size, 2ULL << 20);
   if (!ram) {
     return failure(ram.error());
   }
-  oracle.ram_ = std::move(*ram);
-  const auto vm = call(system.get(), KVM_CREATE_VM, 0, "KVM_CREATE_VM");
+  auto vm = system->create_vm();
   if (!vm) {
     return failure(vm.error());
   }
-  oracle.vm_ = UniqueFd(*vm);
-  kvm_userspace_memory_region slot{};
-  slot.memory_size = ram_size;
-  slot.userspace_addr = reinterpret_cast<std::uintptr_t>(oracle.ram().data());
-  if (auto done = call(*vm, KVM_SET_USER_MEMORY_REGION, &slot, "KVM_SET_USER_MEMORY_REGION");
-      !done) {
-    return failure(done.error());
+  const auto added =
+      vm->add_memory_slot(0, GuestPhysRange::of(GuestPhysAddr(0), ram_size), ram->bytes());
+  if (!added) {
+    return failure(added.error());
   }
-  const auto vcpu = call(*vm, KVM_CREATE_VCPU, 0, "KVM_CREATE_VCPU");
+  auto vcpu = vm->create_vcpu(0);
   if (!vcpu) {
     return failure(vcpu.error());
   }
-  oracle.vcpu_ = UniqueFd(*vcpu);
-  if (auto done = oracle.give_cpuid(system.get()); !done) {
+  OracleVcpu oracle(std::move(*ram), std::move(*vm), std::move(*vcpu));
+  if (auto done = oracle.give_cpuid(system->fd()); !done) {
     return failure(done.error());
   }
   return oracle;
@@ -121,11 +114,11 @@ Result<OracleVcpu> OracleVcpu::create(std::uint64_t ram_size) {
 Result<void> OracleVcpu::load(const PagingState& state) {
   kvm_regs regs{};
   regs.rflags = 2 | (state.alignment_check ? 1U << 18 : 0);
-  if (auto done = call(vcpu_.get(), KVM_SET_REGS, &regs, "KVM_SET_REGS"); !done) {
+  if (auto done = call(vcpu_.fd(), KVM_SET_REGS, &regs, "KVM_SET_REGS"); !done) {
     return failure(done.error());
   }
   kvm_sregs sregs{};
-  if (auto done = call(vcpu_.get(), KVM_GET_SREGS, &sregs, "KVM_GET_SREGS"); !done) {
+  if (auto done = call(vcpu_.fd(), KVM_GET_SREGS, &sregs, "KVM_GET_SREGS"); !done) {
     return failure(done.error());
   }
   constexpr std::uint64_t kLongModeActive = 1ULL << 10;
@@ -137,7 +130,7 @@ Result<void> OracleVcpu::load(const PagingState& state) {
   sregs.efer |= long_mode ? kLongModeActive : 0;
   sregs.cs.l = long_mode ? 1 : 0;
   sregs.cs.db = long_mode ? 0 : 1;
-  if (auto done = call(vcpu_.get(), KVM_SET_SREGS, &sregs, "KVM_SET_SREGS"); !done) {
+  if (auto done = call(vcpu_.fd(), KVM_SET_SREGS, &sregs, "KVM_SET_SREGS"); !done) {
     return failure(done.error());
   }
   return {};
@@ -146,7 +139,7 @@ Result<void> OracleVcpu::load(const PagingState& state) {
 Result<std::optional<GuestPhysAddr>> OracleVcpu::translate(GuestVirtAddr gva) {
   kvm_translation translation{};
   translation.linear_address = gva.value();
-  if (auto done = call(vcpu_.get(), KVM_TRANSLATE, &translation, "KVM_TRANSLATE"); !done) {
+  if (auto done = call(vcpu_.fd(), KVM_TRANSLATE, &translation, "KVM_TRANSLATE"); !done) {
     return failure(done.error());
   }
   return translation.valid != 0

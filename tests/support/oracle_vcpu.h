@@ -5,13 +5,12 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <utility>
 
 #include "addrspace/host_mapping.h"
 #include "addrspace/x86_64/stage1_format.h"
-#include "base/file_descriptor.h"
 #include "base/result.h"
-
-struct kvm_run;
+#include "vmm/vm.h"
 
 namespace nestling::x86_64 {
 
@@ -33,14 +32,17 @@ class OracleVcpu {
   /// KVM_TRANSLATE: where a supervisor's read at `gva` goes, or nothing when it would fault.
   [[nodiscard]] Result<std::optional<GuestPhysAddr>> translate(GuestVirtAddr gva);
 
+  [[nodiscard]] Vcpu& vcpu() { return vcpu_; }
+
  private:
-  OracleVcpu() = default;
+  OracleVcpu(HostMapping ram, Vm vm, Vcpu vcpu)
+      : ram_(std::move(ram)), vm_(std::move(vm)), vcpu_(std::move(vcpu)) {}
 
   [[nodiscard]] Result<void> give_cpuid(int system);
 
   HostMapping ram_;
-  UniqueFd vm_;
-  UniqueFd vcpu_;
+  Vm vm_;
+  Vcpu vcpu_;
   PagingFeatures features_;
   std::uint64_t cr4_features_ = 0;
   bool has_no_execute_ = false;

@@ -39,11 +39,12 @@ using Random = std::mt19937_64;
   return one_in(random, 6) ? entry : entry & ~(1ULL << 8);
 }
 
-/// Fills `memory` with entries of `mode`'s size.
-inline void fill_with_entries(Random& random, PagingMode mode, std::span<std::byte> memory) {
+/// Fills `memory` with entries of `mode`'s size that point below `address_limit` for the most part.
+inline void fill_with_entries(Random& random, PagingMode mode, std::span<std::byte> memory,
+                              std::uint64_t address_limit) {
   const std::size_t size = stage1::entry_size(mode);
   for (std::size_t offset = 0; offset < memory.size(); offset += size) {
-    const std::uint64_t entry = random_entry(random, memory.size());
+    const std::uint64_t entry = random_entry(random, address_limit);
     std::memcpy(&memory[offset], &entry, size);
   }
 }
