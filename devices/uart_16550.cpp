@@ -267,16 +267,14 @@ void Uart16550::write_fifo_control(std::uint8_t value) {
   const bool enable = (value & kFifoEnable) != 0;
   const bool switched = enable != fifo_enabled_;
   fifo_enabled_ = enable;
-  // The other bits are programmed only along with the enable bit; switching resets both FIFOs.
+  // The reset bits count only along with the enable bit; switching resets both FIFOs.
   if (switched || (enable && (value & kReceiverReset) != 0)) {
     reset_receiver();
   }
   if (switched || (enable && (value & kTransmitterReset) != 0)) {
     transmitter_emptied_ = true;
   }
-  if (enable) {
-    trigger_ = trigger_level(value);
-  }
+  trigger_ = trigger_level(value);
 }
 
 void Uart16550::write_line_control(std::uint8_t value) {

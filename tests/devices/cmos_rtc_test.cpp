@@ -151,6 +151,13 @@ TEST_F(CmosRtcTest, AnnouncesNoUpdateWhileTheTimeIsStopped) {
   EXPECT_EQ(in(0x0a), 0x26);
 }
 
+TEST_F(CmosRtcTest, StandsStillWhileItsClockGoesBack) {
+  time.pass_unnoticed(-seconds(20));
+  EXPECT_EQ(in(0x00), 0x50);
+  time.pass_unnoticed(seconds(21));
+  EXPECT_EQ(in(0x00), 0x51);
+}
+
 TEST_F(CmosRtcTest, SaysThatItsBatteryIsGoodWhateverIsWritten) {
   EXPECT_EQ(in(0x0d), 0x80);
   out(0x0d, 0x00);

@@ -84,8 +84,12 @@ TEST_F(UartInterrupts, DoNotLoseTheTransmitterBehindAByte) {
 TEST_F(UartInterrupts, ReportTheTransmitterAfterItsFifoIsReset) {
   out(kIer, 0x02);
   EXPECT_EQ(in(kIir), 0x02);
+  out(kFcr, 0x01);
+  EXPECT_EQ(in(kIir), 0xc2) << "switching the FIFOs resets them";
   out(kFcr, 0x05);
   EXPECT_EQ(in(kIir), 0xc2);
+  out(kFcr, 0x03);
+  EXPECT_EQ(in(kIir), 0xc1) << "the receiver's reset is another";
 }
 
 TEST_F(UartInterrupts, ReportAnOverrunUntilTheStatusIsRead) {
