@@ -2,6 +2,8 @@
 #include "devices/cmos_rtc.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <span>
 
 namespace nestling {
 
@@ -72,12 +74,11 @@ TimeRegister time_register(std::uint8_t index) {
   }
 }
 
-/// Little-endian in the bytes from `at`; the largest number that fits for one that does not.
-void put_size(std::array<std::uint8_t, 128>& memory, std::size_t at, std::size_t bytes,
-              std::uint64_t value) {
-  const std::uint64_t fitting = std::min(value, (std::uint64_t{1} << (8 * bytes)) - 1);
-  for (std::size_t i = 0; i < bytes; ++i) {
-    memory.at(at + i) = static_cast<std::uint8_t>(fitting >> (8 * i));
+/// Little-endian into `target`; the largest number that fits for one that does not.
+void put_size(std::span<std::uint8_t> target, std::uint64_t value) {
+  const std::uint64_t fitting = std::min(value, (std::uint64_t{1} << (8 * target.size())) - 1);
+  for (std::size_t i = 0; i < target.size(); ++i) {
+    target[i] = static_cast<std::uint8_t>(fitting >> (8 * i));
   }
 }
 
@@ -95,11 +96,12 @@ CmosRtc::CmosRtc(const Clock& clock, TimerService& timers, IrqLine& irq, MemoryS
   constexpr std::uint64_t kMib = 1024 * kKib;
   memory_.at(kRegisterA) = kAfterFirmwareA;
   memory_.at(kRegisterB) = k24Hours;
-  put_size(memory_, 0x15, 2, std::min(memory.below_4gib / kKib, std::uint64_t{640}));
-  put_size(memory_, 0x17, 2, bytes_above(memory.below_4gib, kMib) / kKib);
-  put_size(memory_, 0x30, 2, bytes_above(memory.below_4gib, kMib) / kKib);
-  put_size(memory_, 0x34, 2, bytes_above(memory.below_4gib, 16 * kMib) / (64 * kKib));
-  put_size(memory_, 0x5b, 3, memory.above_4gib / (64 * kKib));
+  const std::span<std::uint8_t> bytes(memory_);
+  put_size(bytes.subspan(0x15, 2), std::min(memory.below_4gib / kKib, std::uint64_t{640}));
+  put_size(bytes.subspan(0x17, 2), bytes_above(memory.below_4gib, kMib) / kKib);
+  put_size(bytes.subspan(0x30, 2), bytes_above(memory.below_4gib, kMib) / kKib);
+  put_size(bytes.subspan(0x34, 2), bytes_above(memory.below_4gib, 16 * kMib) / (64 * kKib));
+  put_size(bytes.subspan(0x5b, 3), memory.above_4gib / (64 * kKib));
 }
 
 CmosRtc::~CmosRtc() { timers_.disarm(*this); }
@@ -127,6 +129,7 @@ std::uint8_t CmosRtc::read_byte(std::uint64_t offset) {
   return value;
 }
 
+// NOLINTNEXTLINE(bugprone-easily-swappable-parameters): ByteDevice's signature.
 void CmosRtc::write_byte(std::uint64_t offset, std::uint8_t value) {
   const std::lock_guard lock(mutex_);
   if (offset == 0) {

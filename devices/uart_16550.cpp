@@ -7,16 +7,6 @@ namespace nestling {
 
 namespace {
 
-// Register numbers.
-constexpr std::uint64_t kData = 0;                     // RBR, THR; DLL under DLAB
-constexpr std::uint64_t kInterruptEnable = 1;          // IER; DLM under DLAB
-constexpr std::uint64_t kInterruptIdentification = 2;  // IIR; FCR when written
-constexpr std::uint64_t kLineControl = 3;              // LCR
-constexpr std::uint64_t kModemControl = 4;             // MCR
-constexpr std::uint64_t kLineStatus = 5;               // LSR
-constexpr std::uint64_t kModemStatus = 6;              // MSR
-constexpr std::uint64_t kScratch = 7;                  // SCR
-
 // IER
 constexpr std::uint8_t kEnableReceived = 1U << 0;
 constexpr std::uint8_t kEnableTransmitterEmpty = 1U << 1;
@@ -76,6 +66,18 @@ std::size_t trigger_level(std::uint8_t fifo_control) {
 
 }  // namespace
 
+/// By number. Some are others under LCR's divisor latch bit, and two are others when written.
+enum class Uart16550::Register : std::uint8_t {
+  kData,                     // RBR, THR; DLL under the latch
+  kInterruptEnable,          // IER; DLM under the latch
+  kInterruptIdentification,  // IIR; FCR when written
+  kLineControl,              // LCR
+  kModemControl,             // MCR
+  kLineStatus,               // LSR
+  kModemStatus,              // MSR
+  kScratch,                  // SCR
+};
+
 enum class Uart16550::Cause : std::uint8_t {
   kNone = 0x01,
   kLineStatus = 0x06,
@@ -110,15 +112,15 @@ bool Uart16550::may_interrupt() const {
 }
 
 std::uint8_t Uart16550::read_byte(std::uint64_t offset) {
-  const auto number = register_at(offset);
-  if (!number) {
+  const auto target = register_at(offset);
+  if (!target) {
     return 0;
   }
   std::uint8_t value = 0;
   bool has_room = false;
   {
     const std::lock_guard lock(mutex_);
-    value = read_register(*number);
+    value = read_register(*target);
     settle();
     has_room = take_room_notice();
   }
@@ -128,15 +130,16 @@ std::uint8_t Uart16550::read_byte(std::uint64_t offset) {
   return value;
 }
 
+// NOLINTNEXTLINE(bugprone-easily-swappable-parameters): ByteDevice's signature.
 void Uart16550::write_byte(std::uint64_t offset, std::uint8_t value) {
-  const auto number = register_at(offset);
-  if (!number) {
+  const auto target = register_at(offset);
+  if (!target) {
     return;
   }
   bool has_room = false;
   {
     const std::lock_guard lock(mutex_);
-    write_register(*number, value);
+    write_register(*target, value);
     settle();
     has_room = take_room_notice();
   }
@@ -145,57 +148,59 @@ void Uart16550::write_byte(std::uint64_t offset, std::uint8_t value) {
   }
 }
 
-std::optional<std::uint64_t> Uart16550::register_at(std::uint64_t offset) const {
+std::optional<Uart16550::Register> Uart16550::register_at(std::uint64_t offset) const {
   if (offset % stride_ != 0 || offset / stride_ >= kRegisterCount) {
     return std::nullopt;
   }
-  return offset / stride_;
+  return static_cast<Register>(offset / stride_);
 }
 
-std::uint8_t Uart16550::read_register(std::uint64_t number) {
+std::uint8_t Uart16550::read_register(Register source) {
   const bool latch = (line_control_ & kDivisorLatch) != 0;
-  switch (number) {
-    case kData:
+  switch (source) {
+    case Register::kData:
       return latch ? divisor_low_ : read_receive_buffer();
-    case kInterruptEnable:
+    case Register::kInterruptEnable:
       return latch ? divisor_high_ : interrupt_enable_;
-    case kInterruptIdentification:
+    case Register::kInterruptIdentification:
       return read_interrupt_identification();
-    case kLineControl:
+    case Register::kLineControl:
       return line_control_;
-    case kModemControl:
+    case Register::kModemControl:
       return modem_control_;
-    case kLineStatus:
+    case Register::kLineStatus:
       return read_line_status();
-    case kModemStatus:
+    case Register::kModemStatus:
       return read_modem_status();
-    default:
+    case Register::kScratch:
       return scratch_;
   }
+  return 0;  // register_at() gives no other
 }
 
-void Uart16550::write_register(std::uint64_t number, std::uint8_t value) {
+void Uart16550::write_register(Register target, std::uint8_t value) {
   const bool latch = (line_control_ & kDivisorLatch) != 0;
-  switch (number) {
-    case kData:
+  switch (target) {
+    case Register::kData:
       latch ? static_cast<void>(divisor_low_ = value) : transmit(value);
       break;
-    case kInterruptEnable:
+    case Register::kInterruptEnable:
       latch ? static_cast<void>(divisor_high_ = value) : write_interrupt_enable(value);
       break;
-    case kInterruptIdentification:
+    case Register::kInterruptIdentification:
       write_fifo_control(value);
       break;
-    case kLineControl:
+    case Register::kLineControl:
       write_line_control(value);
       break;
-    case kModemControl:
+    case Register::kModemControl:
       write_modem_control(value);
       break;
-    case kScratch:
+    case Register::kScratch:
       scratch_ = value;
       break;
-    default:  // LSR and MSR are read-only
+    case Register::kLineStatus:
+    case Register::kModemStatus:  // read-only
       break;
   }
 }

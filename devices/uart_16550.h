@@ -63,16 +63,17 @@ class Uart16550 final : public ByteDevice, public WakeSource {
 
  private:
   enum class Origin : std::uint8_t { kWire, kLoopback };
-  enum class Cause : std::uint8_t;  // what IIR says
+  enum class Register : std::uint8_t;  // by number
+  enum class Cause : std::uint8_t;     // what IIR says
   struct Character {
     std::byte value{};
     bool is_break = false;
     Origin origin = Origin::kWire;
   };
 
-  [[nodiscard]] std::optional<std::uint64_t> register_at(std::uint64_t offset) const;
-  [[nodiscard]] std::uint8_t read_register(std::uint64_t number);
-  void write_register(std::uint64_t number, std::uint8_t value);
+  [[nodiscard]] std::optional<Register> register_at(std::uint64_t offset) const;
+  [[nodiscard]] std::uint8_t read_register(Register source);
+  void write_register(Register target, std::uint8_t value);
 
   [[nodiscard]] std::uint8_t read_receive_buffer();
   [[nodiscard]] std::uint8_t read_interrupt_identification();

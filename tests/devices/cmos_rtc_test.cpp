@@ -24,7 +24,8 @@ using std::chrono::year;
 /// Saturday, 28 February 2032, 23:59:50.
 constexpr WallTime kStart = sys_days(year(2032) / 2 / 28) + hours(23) + minutes(59) + seconds(50);
 
-constexpr std::uint64_t kMib = 1024 * 1024;
+constexpr std::uint64_t kKib = 1024;
+constexpr std::uint64_t kMib = 1024 * kKib;
 
 class CmosRtcTest : public testing::Test {
  protected:
@@ -208,7 +209,7 @@ TEST(CmosRtc, TellsTheSizeOfSmallAndOfLargeMemory) {
     }
     return bytes;
   };
-  EXPECT_EQ(sizes({.below_4gib = 512 * 1024, .above_4gib = 0}),
+  EXPECT_EQ(sizes({.below_4gib = 512 * kKib, .above_4gib = 0}),
             (std::vector<int>{0x02, 0x00, 0, 0, 0, 0, 0, 0, 0}));
   EXPECT_EQ(sizes({.below_4gib = 2 * kMib, .above_4gib = 0}),
             (std::vector<int>{0x02, 0x80, 0x04, 0x00, 0, 0, 0, 0, 0}));

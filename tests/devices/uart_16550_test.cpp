@@ -86,13 +86,15 @@ TEST_F(UartRegisters, AnswerWideAccessesAsOneByteAfterTheOther) {
 }
 
 TEST_F(UartRegisters, LieAStrideApart) {
+  constexpr std::uint64_t kStride = 4;
   Uart16550 spread(output, line, room, RegisterStride::k4);
-  spread.write(7 * 4, AccessWidth::of(1), 0xa5);
-  EXPECT_EQ(spread.read(7 * 4, AccessWidth::of(1)), 0xa5U);
-  EXPECT_EQ(spread.read(7 * 4, AccessWidth::of(4)), 0xa5U) << "bytes between registers read 0";
+  spread.write(kScr * kStride, AccessWidth::of(1), 0xa5);
+  EXPECT_EQ(spread.read(kScr * kStride, AccessWidth::of(1)), 0xa5U);
+  EXPECT_EQ(spread.read(kScr * kStride, AccessWidth::of(4)), 0xa5U)
+      << "bytes between registers read 0";
   spread.write(0, AccessWidth::of(4), 0x2121'2121);
   EXPECT_EQ(output.text(), "!") << "bytes between registers ignore writes";
-  EXPECT_EQ(spread.read(5 * 4, AccessWidth::of(1)), 0x60U);
+  EXPECT_EQ(spread.read(kLsr * kStride, AccessWidth::of(1)), 0x60U);
 }
 
 TEST_F(UartRegisters, SatisfyTheProbeOfALinuxDriver) {

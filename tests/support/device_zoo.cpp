@@ -167,7 +167,7 @@ void DeviceZoo::silence(Uart16550& uart, std::uint64_t stride, const FakeIrqLine
   while ((uart.read(5 * stride, byte) & 0x01) != 0) {
     (void)uart.read(0, byte);
     ++characters;
-    check(characters <= Uart16550::kWireSize + 2 * 16, "more input than there can be");
+    check(characters <= Uart16550::kWireSize + 32, "more input than there can be");
   }
   (void)uart.read(5 * stride, byte);  // errors
   (void)uart.read(6 * stride, byte);  // modem status
