@@ -6,7 +6,9 @@
 
 #include <cerrno>
 
+#include "vmm/host_facts.h"
 #include "vmm/kvm_api.h"
+#include "vmm/kvm_device_check.h"
 
 namespace nestling {
 
@@ -24,47 +26,22 @@ int kvm_ioctl(int fd, unsigned long request, void* argument) {
 
 namespace {
 
-Error open_error(const std::string& path, int error_number) {
-  const std::string what = host_error(fmt::format("cannot open {}", path), error_number).message;
-  switch (error_number) {
-    case ENOENT:
-      return make_error(
-          ErrorKind::kNoKvm,
-          "{}; load the module for this processor (modprobe kvm_intel or kvm_amd), or "
-          "switch virtualization on in the firmware or in the outer hypervisor",
-          what);
-    case EACCES:
-    case EPERM:
-      return make_error(ErrorKind::kNoKvm,
-                        "{}; join the group that owns it (sudo usermod -aG kvm $USER, then log in "
-                        "again) or grant access now (sudo setfacl -m u:$USER:rw {})",
-                        what, path);
-    case ENODEV:
-    case ENXIO:
-      return make_error(
-          ErrorKind::kNoKvm,
-          "{}; the device is there but no KVM module serves it: modprobe kvm_intel or "
-          "kvm_amd",
-          what);
-    default:
-      return make_error(ErrorKind::kNoKvm, "{}", what);
+/// Finding out what is wrong takes reading the host's files, so it is done only once it is wrong.
+Error open_error(const std::string& path) {
+  const auto problem = kvm_device_problem(path, read_host_facts(""), "");
+  if (!problem) {
+    return make_error(ErrorKind::kNoKvm, "{} could not be used a moment ago; try again", path);
   }
+  return make_error(ErrorKind::kNoKvm, "KVM cannot be used: {}. To mend it: {}", problem->what,
+                    problem->remedy);
 }
 
 }  // namespace
 
 Result<KvmSystem> KvmSystem::open(const std::string& path) {
   UniqueFd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
-  if (!fd) {
-    return failure(open_error(path, errno));
-  }
-  const int version = kvm_ioctl(fd.get(), KVM_GET_API_VERSION);
-  if (version < 0) {
-    return failure(make_error(ErrorKind::kNoKvm, "{} is not a KVM device", path));
-  }
-  if (version != KVM_API_VERSION) {
-    return failure(make_error(ErrorKind::kNoKvm, "{} speaks KVM interface version {}, not {}", path,
-                              version, KVM_API_VERSION));
+  if (!fd || kvm_ioctl(fd.get(), KVM_GET_API_VERSION) != kKvmApiVersion) {
+    return failure(open_error(path));
   }
   const int run_size = kvm_ioctl(fd.get(), KVM_GET_VCPU_MMAP_SIZE);
   if (run_size < static_cast<int>(sizeof(kvm_run))) {

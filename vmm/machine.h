@@ -30,7 +30,7 @@ struct MachineConfig {
   Irqchip irqchip = Irqchip::kAbsent;
   UnclaimedPolicy unclaimed = UnclaimedPolicy::kGoOn;
   ExitCodeStyle exit_code_style = ExitCodeStyle::kPlain;
-  std::string command_line;
+  std::string command_line = {};
 };
 
 /// What a machine is connected to; all of it must outlive the machine.

@@ -134,6 +134,10 @@ struct RunArguments {
         ->check(CLI::PositiveNumber)
         ->type_name("TIME")
         ->group(kGroup);
+    command.add_option("--kvm-device", options.kvm_device, "where KVM is")
+        ->type_name("PATH")
+        ->default_str("/dev/kvm")
+        ->group(kGroup);
     command
         .add_flag("--strict", strict,
                   "an access that no device claims ends the run, instead of reading all ones")

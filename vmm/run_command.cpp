@@ -118,7 +118,7 @@ void RunCommand::complete_report(RunSession& session, const Image& image, Verdic
 }
 
 Result<Verdict> RunCommand::run_image(const Image& image) {
-  const auto kvm = KvmSystem::open();
+  const auto kvm = KvmSystem::open(options_.kvm_device);
   if (!kvm) {
     return failure(kvm.error());
   }

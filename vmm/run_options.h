@@ -34,6 +34,7 @@ struct RunOptions {
   ConsoleTarget console;
   IrqchipChoice irqchip = IrqchipChoice::kAsImageNeeds;
   ExitCodeStyle exit_code_style = ExitCodeStyle::kPlain;
+  std::string kvm_device = "/dev/kvm";
   std::optional<std::string> report_path;  ///< --json
   std::optional<std::string> trace_path;   ///< --trace-exits
   Verbosity verbosity = Verbosity::kNormal;
