@@ -47,7 +47,11 @@ class Image {
     constexpr std::array kKinds{AccessKind::kRead, AccessKind::kWrite, AccessKind::kExecute};
     const GuestAccess access{kKinds.at(random() % 3),
                              one_in(random, 2) ? Privilege::kUser : Privilege::kSupervisor};
-    const GuestVirtAddr gva = random_address(random, PagingMode::k4Level);
+    GuestVirtAddr gva = random_address(random, PagingMode::k4Level);
+    if (access.privilege == Privilege::kUser) {
+      // kvm_pvm runs ring 3 on the host's CPU, where some of the upper half is the host's own.
+      gva = GuestVirtAddr(gva.value() & 0x7fff'ffff'ffff);
+    }
     if (stage1::index(PagingMode::k4Level, 4, gva) == 511) {
       return;  // the probe's own
     }

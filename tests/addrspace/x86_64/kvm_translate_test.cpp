@@ -24,7 +24,7 @@ std::uint64_t seed() {
   const char* given = std::getenv("NESTLING_SEED");
   return given != nullptr ? std::strtoull(given, nullptr, 0) : 20'261'123;
 }
-int image_count() { return std::getenv("NESTLING_NIGHTLY") != nullptr ? 1000 : 20; }
+int image_count() { return std::getenv("NESTLING_NIGHTLY") != nullptr ? 500 : 20; }
 
 /// How often the two walks met each kind of end, to prove that all of them occur.
 struct Tally {
