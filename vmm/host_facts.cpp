@@ -46,19 +46,25 @@ std::optional<std::uint64_t> number(std::string_view text) {
   return error == std::errc() ? std::optional(value) : std::nullopt;
 }
 
-/// What stands behind "`key` :" in the first line that starts with it.
-std::string_view field(std::string_view text, std::string_view key) {
-  while (!text.empty()) {
-    const std::size_t length = std::min(text.find('\n'), text.size());
-    const std::string_view line = text.substr(0, length);
-    text.remove_prefix(std::min(length + 1, text.size()));
-    const std::size_t colon = line.find(':');
-    if (colon != std::string_view::npos && trimmed(line.substr(0, colon)) == key) {
-      return trimmed(line.substr(colon + 1));
+/// A file of lines like "key : value".
+struct FieldFile {
+  std::string text;
+
+  /// The value in the first line with `key`; empty where there is none.
+  [[nodiscard]] std::string_view field(std::string_view key) const {
+    std::string_view rest = text;
+    while (!rest.empty()) {
+      const std::size_t length = std::min(rest.find('\n'), rest.size());
+      const std::string_view line = rest.substr(0, length);
+      rest.remove_prefix(std::min(length + 1, rest.size()));
+      const std::size_t colon = line.find(':');
+      if (colon != std::string_view::npos && trimmed(line.substr(0, colon)) == key) {
+        return trimmed(line.substr(colon + 1));
+      }
     }
+    return {};
   }
-  return {};
-}
+};
 
 bool has_word(std::string_view words, std::string_view word) {
   std::istringstream stream{std::string(words)};
@@ -71,8 +77,8 @@ bool has_word(std::string_view words, std::string_view word) {
   return false;
 }
 
-std::optional<std::uint64_t> kibibytes(std::string_view meminfo, std::string_view key) {
-  const std::optional<std::uint64_t> value = number(field(meminfo, key));
+std::optional<std::uint64_t> kibibytes(const FieldFile& meminfo, std::string_view key) {
+  const std::optional<std::uint64_t> value = number(meminfo.field(key));
   return value ? std::optional(*value * 1024) : std::nullopt;
 }
 
@@ -130,9 +136,9 @@ std::string container_name(const std::string& root) {
 
 HostFacts read_host_facts(const std::string& root) {
   HostFacts facts;
-  const std::string cpuinfo = contents(root + "/proc/cpuinfo");
-  facts.processor = field(cpuinfo, "model name");
-  const std::string_view flags = field(cpuinfo, "flags");
+  const FieldFile cpuinfo{contents(root + "/proc/cpuinfo")};
+  facts.processor = cpuinfo.field("model name");
+  const std::string_view flags = cpuinfo.field("flags");
   if (has_word(flags, "vmx")) {
     facts.hardware_virtualization = HardwareVirtualization::kVmx;
   } else if (has_word(flags, "svm")) {
@@ -141,7 +147,7 @@ HostFacts read_host_facts(const std::string& root) {
   facts.is_virtual_machine = has_word(flags, "hypervisor");
   facts.kvm_modules = kvm_modules(root);
   facts.container = container_name(root);
-  const std::string meminfo = contents(root + "/proc/meminfo");
+  const FieldFile meminfo{contents(root + "/proc/meminfo")};
   facts.memory = kibibytes(meminfo, "MemTotal");
   facts.available_memory = kibibytes(meminfo, "MemAvailable");
   facts.memory_limit = number(contents(root + "/sys/fs/cgroup/memory.max"));

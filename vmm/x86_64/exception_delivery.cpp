@@ -26,14 +26,18 @@ struct Gate {
 
 bool is_long_mode(const GuestView& view) { return (view.cpu().efer & kEferLongModeActive) != 0; }
 
-Gate decode_gate(std::uint64_t low, std::uint64_t high, bool long_mode) {
+/// The words of a gate; the second one is 0 outside long mode.
+using GateWords = std::array<std::uint64_t, 2>;
+
+Gate decode_gate(const GateWords& words, bool long_mode) {
+  const std::uint64_t low = words[0];
   Gate gate;
   gate.selector = static_cast<std::uint16_t>(low >> 16);
   gate.type = static_cast<std::uint8_t>((low >> 40) & 0x1f);
   gate.present = ((low >> 47) & 1) != 0;
   std::uint64_t handler = (low & 0xffff) | ((low >> 32) & 0xffff'0000);
   if (long_mode) {
-    handler |= high << 32;
+    handler |= words[1] << 32;
     gate.stack_table_index = static_cast<std::uint8_t>((low >> 32) & 7);
   }
   gate.handler = GuestVirtAddr(handler);
@@ -95,7 +99,7 @@ FrameStack frame_stack(GuestView& view, const Gate& gate, std::uint8_t handler_l
   constexpr std::uint64_t kInterruptStackOffset = 36;  // IST1
   std::uint64_t offset = 0;
   if (gate.stack_table_index != 0) {
-    offset = kInterruptStackOffset + 8 * (gate.stack_table_index - 1U);
+    offset = kInterruptStackOffset + 8 * (std::uint64_t{gate.stack_table_index} - 1);
   } else if (handler_level < view.privilege_level()) {
     offset = kFirstStackOffset + 8 * std::uint64_t{handler_level};
   } else {
@@ -152,7 +156,7 @@ std::string delivery_obstacle(GuestView& view, std::uint8_t vector) {
   if (!low || !high) {
     return fmt::format("no handler: the IDT at {:#x} is not mapped", cpu.idtr.base);
   }
-  const Gate gate = decode_gate(*low, *high, long_mode);
+  const Gate gate = decode_gate({*low, *high}, long_mode);
   if (!gate.present) {
     return "no handler: its IDT gate is not present";
   }
