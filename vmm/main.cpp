@@ -9,6 +9,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "vmm/doctor_command.h"
 #include "vmm/inspect_command.h"
 #include "vmm/run_command.h"
 #include "vmm/verdict.h"
@@ -196,6 +197,25 @@ struct InspectArguments {
   }
 };
 
+/// `nestling doctor`.
+struct DoctorArguments {
+  bool json = false;
+
+  CLI::App* add_to(CLI::App& app) {
+    CLI::App* command =
+        app.add_subcommand("doctor", "say whether this host can run Nestling, and how to mend it");
+    command->add_flag("--json", json, "for programs");
+    command->footer("Exit code: 0 when Nestling can run here, 69 when not.");
+    return command;
+  }
+
+  [[nodiscard]] DoctorOptions finished() const {
+    DoctorOptions options;
+    options.format = json ? DoctorFormat::kJson : DoctorFormat::kText;
+    return options;
+  }
+};
+
 int command_line(const std::vector<std::string>& arguments, int argc, const char* const* argv) {
   CLI::App app{"Nestling boots small guest kernels on KVM and says how they ended.", "nestling"};
   app.require_subcommand(1);
@@ -205,6 +225,8 @@ int command_line(const std::vector<std::string>& arguments, int argc, const char
   InspectArguments inspect_arguments;
   const CLI::App* run_command = run_arguments.add_to(app);
   inspect_arguments.add_to(app);
+  DoctorArguments doctor_arguments;
+  const CLI::App* doctor_command = doctor_arguments.add_to(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -213,6 +235,9 @@ int command_line(const std::vector<std::string>& arguments, int argc, const char
   if (run_command->parsed()) {
     run_arguments.options.arguments = arguments;
     return run(run_arguments.finished());
+  }
+  if (doctor_command->parsed()) {
+    return doctor(doctor_arguments.finished());
   }
   return inspect(inspect_arguments.finished());
 }
