@@ -2,6 +2,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
+#include <ctime>
 #include <string>
 
 #include "tests/program/program_test.h"
@@ -102,6 +103,26 @@ TEST_F(GuestKernel, TimerTicks) {
   const ProgramEnd end = run("timer");
   expect_exit_code(end, 0);
   EXPECT_EQ(end.output, "5 ticks of the PIT\n5 ticks of the local APIC\n");
+}
+
+TEST_F(GuestKernel, RtcTellsTheHostsTime) {
+  const std::time_t before = std::time(nullptr);
+  const ProgramEnd end = run("rtc");
+  const std::time_t after = std::time(nullptr);
+  expect_exit_code(end, 0);
+  std::tm shown{};
+  const char* rest = strptime(end.output.c_str(), "%Y-%m-%dT%H:%M:%SZ", &shown);
+  ASSERT_NE(rest, nullptr) << end.output;
+  EXPECT_STREQ(rest, "\n");
+  const std::time_t time = timegm(&shown);
+  EXPECT_GE(time, before - 1) << end.output;
+  EXPECT_LE(time, after + 1) << end.output;
+}
+
+TEST_F(GuestKernel, RtcInterruptsPeriodically) {
+  const ProgramEnd end = run("rtc-interrupt");
+  expect_exit_code(end, 0);
+  EXPECT_EQ(end.output, "8 interrupts of the clock\n");
 }
 
 TEST_F(GuestKernel, UnclaimedPortReadsAllOnes) {

@@ -46,10 +46,11 @@ int kernel_main(const BootInfo& /*info*/) {
   x86_64::pic::unmask(kRtcIrq);
 
   x86_64::write_rtc(RtcRegister::kStatusA, kDivider | kRate64PerSecond);
+  // What the flags say from before; read later, this would take an interrupt's cause from it.
+  static_cast<void>(x86_64::read_rtc(RtcRegister::kStatusC));
   const std::uint8_t status_b = x86_64::read_rtc(RtcRegister::kStatusB);
   x86_64::write_rtc(RtcRegister::kStatusB,
                     static_cast<std::uint8_t>(status_b | x86_64::kRtcPeriodicInterrupt));
-  static_cast<void>(x86_64::read_rtc(RtcRegister::kStatusC));
   while (interrupts < kInterrupts) {
     x86_64::wait_for_interrupt();
   }
