@@ -12,11 +12,16 @@ namespace nestling {
 
 namespace {
 
+Error with_memory_hint(Error error) {
+  error.message += "; a smaller --memory may fit this host";
+  return error;
+}
+
 Result<void> add_memory_slots(Vm& vm, const Ram& ram) {
   std::uint32_t slot = 0;
   for (const Ram::Region& region : ram.regions()) {
     if (auto done = vm.add_memory_slot(slot++, region.guest, region.host); !done) {
-      return done;
+      return failure(with_memory_hint(done.error()));
     }
   }
   return {};
@@ -33,7 +38,7 @@ Result<std::unique_ptr<Machine>> Machine::create(const KvmSystem& kvm, const Ima
   }
   auto ram = Ram::create(*ranges);
   if (!ram) {
-    return failure(ram.error());
+    return failure(with_memory_hint(ram.error()));
   }
   auto vm = kvm.create_vm();
   if (!vm) {

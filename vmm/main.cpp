@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <CLI/CLI.hpp>
+#include <fmt/format.h>
 
 #include "vmm/doctor_command.h"
 #include "vmm/inspect_command.h"
@@ -42,6 +43,26 @@ std::optional<ConsoleTarget> parse_console(const std::string& text) {
   return std::nullopt;
 }
 
+/// `validator`, which says `message` when it refuses, and nothing in the help: the option's type
+/// name does.
+CLI::Validator saying(CLI::Validator validator, std::string message) {
+  return {[validator = std::move(validator), message = std::move(message)](std::string& input) {
+            try {
+              return validator(input).empty() ? std::string() : message;
+            } catch (const CLI::ValidationError&) {
+              return message;
+            }
+          },
+          ""};
+}
+
+/// The value of `names` that the text of an option names; the option's check saw to it that one
+/// does.
+template <typename Value>
+CLI::Validator one_of(const std::map<std::string, Value>& names, const std::string& choices) {
+  return saying(CLI::CheckedTransformer(names), "give one of " + choices);
+}
+
 /// What every command that opens an image takes.
 struct ImageArguments {
   std::string path;
@@ -50,7 +71,8 @@ struct ImageArguments {
 
   void add_to(CLI::App& command) {
     command.add_option("KERNEL", path, "the kernel: an ELF64 file, or raw bytes with --flat")
-        ->required();
+        ->required()
+        ->type_name("");
     flat = command
                .add_option("--flat", flat_address,
                            "take KERNEL as raw bytes, loaded and entered at this address")
@@ -68,7 +90,7 @@ struct ImageArguments {
 
 void add_memory_option(CLI::App& command, std::uint64_t& bytes) {
   command.add_option("--memory,-m", bytes, "RAM of the guest, such as 64M or 2G")
-      ->transform(CLI::AsSizeValue(false))
+      ->transform(saying(CLI::AsSizeValue(false), "give a size such as 64M or 2G"))
       ->type_name("SIZE")
       ->default_str("128M");
 }
@@ -112,6 +134,7 @@ struct RunArguments {
 
  private:
   void add_machine_options(CLI::App& command) {
+    constexpr const char* kTimeHint = "give a time such as 500ms, 10s or 2m";
     constexpr const char* kGroup = "The machine";
     add_memory_option(command, options.memory_size);
     command.get_option("--memory")->group(kGroup);
@@ -121,20 +144,22 @@ struct RunArguments {
     command
         .add_option("--irqchip", options.irqchip,
                     "interrupt controllers and timers in KVM: as the image's note asks, on, or off")
-        ->transform(CLI::CheckedTransformer(
-            std::map<std::string, IrqchipChoice>{{"auto", IrqchipChoice::kAsImageNeeds},
-                                                 {"on", IrqchipChoice::kOn},
-                                                 {"off", IrqchipChoice::kOff}}))
+        ->transform(one_of<IrqchipChoice>({{"auto", IrqchipChoice::kAsImageNeeds},
+                                           {"on", IrqchipChoice::kOn},
+                                           {"off", IrqchipChoice::kOff}},
+                                          "auto, on, off"))
         ->type_name("auto|on|off")
         ->default_str("auto")
         ->group(kGroup);
     command
         .add_option("--timeout,-t", timeout_ms,
                     "stop the guest after this time, such as 500ms, 10s or 2m (exit code 124)")
-        ->transform(CLI::AsNumberWithUnit(
-            std::map<std::string, std::uint64_t>{{"ms", 1}, {"s", 1000}, {"m", 60000}},
-            CLI::AsNumberWithUnit::UNIT_REQUIRED))
-        ->check(CLI::PositiveNumber)
+        ->transform(
+            saying(CLI::AsNumberWithUnit(
+                       std::map<std::string, std::uint64_t>{{"ms", 1}, {"s", 1000}, {"m", 60000}},
+                       CLI::AsNumberWithUnit::UNIT_REQUIRED),
+                   kTimeHint))
+        ->check(saying(CLI::PositiveNumber, kTimeHint))
         ->type_name("TIME")
         ->group(kGroup);
     command.add_option("--kvm-device", options.kvm_device, "where KVM is")
@@ -168,8 +193,8 @@ struct RunArguments {
         .add_option(
             "--exit-code-style", options.exit_code_style,
             "what the value v written to the exit port means: v, or (v << 1) | 1 as in QEMU")
-        ->transform(CLI::CheckedTransformer(std::map<std::string, ExitCodeStyle>{
-            {"plain", ExitCodeStyle::kPlain}, {"qemu", ExitCodeStyle::kQemu}}))
+        ->transform(one_of<ExitCodeStyle>(
+            {{"plain", ExitCodeStyle::kPlain}, {"qemu", ExitCodeStyle::kQemu}}, "plain, qemu"))
         ->type_name("plain|qemu")
         ->default_str("plain")
         ->group(kGroup);
@@ -216,9 +241,16 @@ struct DoctorArguments {
   }
 };
 
+/// The widths of the help's columns, so that options and their values fit on one line.
+constexpr std::size_t kHelpColumn = 34;
+
 int command_line(const std::vector<std::string>& arguments, int argc, const char* const* argv) {
   CLI::App app{"Nestling boots small guest kernels on KVM and says how they ended.", "nestling"};
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);
+  app.failure_message([](const CLI::App* /*app*/, const CLI::Error& error) {
+    return fmt::format("nestling: {} (--help says more)\n", error.what());
+  });
+  app.get_formatter()->column_width(kHelpColumn);
   app.set_version_flag("--version", std::string("nestling ") + kVersion);
   app.footer("Start with:  nestling doctor;  nestling run KERNEL.  More: nestling run --help");
   RunArguments run_arguments;
@@ -231,6 +263,10 @@ int command_line(const std::vector<std::string>& arguments, int argc, const char
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : exit_code(ErrorKind::kUsage);
+  }
+  if (app.get_subcommands().empty()) {
+    fmt::print(stderr, "{}", app.help());
+    return exit_code(ErrorKind::kUsage);
   }
   if (run_command->parsed()) {
     run_arguments.options.arguments = arguments;
