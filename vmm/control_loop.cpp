@@ -11,6 +11,8 @@
 #include <array>
 #include <cerrno>
 
+#include "base/thread.h"
+
 namespace nestling {
 
 namespace {
@@ -43,7 +45,11 @@ Result<std::unique_ptr<ControlLoop>> ControlLoop::start(const Config& config,
   }
   std::unique_ptr<ControlLoop> loop(
       new ControlLoop(config, events, std::move(signals), std::move(wake)));
-  loop->thread_ = std::thread([&each = *loop] { each.loop(); });
+  auto thread = start_thread("signals and input", [&each = *loop] { each.loop(); });
+  if (!thread) {
+    return failure(thread.error());
+  }
+  loop->thread_ = *std::move(thread);
   return loop;
 }
 

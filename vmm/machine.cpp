@@ -5,6 +5,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/thread.h"
 #include "boot/boot_request.h"
 #include "vmm/architecture.h"
 
@@ -117,7 +118,12 @@ Verdict Machine::run(std::chrono::steady_clock::time_point start) {
   install_kick_signal();
   std::vector<std::thread> threads;
   for (std::size_t i = 1; i < runners_.size(); ++i) {
-    threads.emplace_back([this, i, start] { run_vcpu(*runners_[i], start); });
+    auto thread = start_thread("a vCPU", [this, i, start] { run_vcpu(*runners_[i], start); });
+    if (!thread) {
+      stop({.kind = VerdictKind::kHostRefused, .reason = thread.error().message});
+      break;
+    }
+    threads.push_back(*std::move(thread));
   }
   run_vcpu(*runners_.front(), start);
   for (std::thread& thread : threads) {

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/thread.h"
+
 namespace nestling {
 
 void TimerThread::arm(TimerClient& client, WallTime when) {
@@ -10,10 +12,16 @@ void TimerThread::arm(TimerClient& client, WallTime when) {
   if (stopping_) {
     return;
   }
-  armed_[&client] = when;
   if (!thread_.joinable()) {
-    thread_ = std::thread([this] { loop(); });
+    auto thread = start_thread("the devices' timers", [this] { loop(); });
+    if (!thread) {
+      // The guest chose the moment; it goes on without this interrupt, and the user is told.
+      log_.warn("{}: an interrupt of a device is lost", thread.error().message);
+      return;
+    }
+    thread_ = *std::move(thread);
   }
+  armed_[&client] = when;
   changed_.notify_one();
 }
 

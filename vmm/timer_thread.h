@@ -6,6 +6,7 @@
 #include <mutex>
 #include <thread>
 
+#include "base/log.h"
 #include "devices/clock.h"
 #include "devices/timer_service.h"
 
@@ -27,8 +28,8 @@ class SteadyWallClock final : public Clock {
 /// Any thread may call it.
 class TimerThread final : public TimerService {
  public:
-  /// `clock` must outlive this.
-  explicit TimerThread(const Clock& clock) : clock_(clock) {}
+  /// Both must outlive this.
+  TimerThread(const Clock& clock, const Log& log) : clock_(clock), log_(log) {}
 
   TimerThread(const TimerThread&) = delete;
   TimerThread& operator=(const TimerThread&) = delete;
@@ -44,6 +45,7 @@ class TimerThread final : public TimerService {
   void loop();
 
   const Clock& clock_;
+  const Log& log_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::map<TimerClient*, WallTime> armed_;  // guarded by mutex_, as is all below

@@ -11,6 +11,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
+const Log kLog(Verbosity::kNormal);
+
 /// Counts its calls, arms itself again as often as told, and fulfils a promise at the last.
 class CountingClient final : public TimerClient {
  public:
@@ -36,7 +38,7 @@ class CountingClient final : public TimerClient {
 
 TEST(TimerThread, CallsAClientThatArmsItselfAgain) {
   const SteadyWallClock clock;
-  TimerThread timers(clock);
+  TimerThread timers(clock, kLog);
   CountingClient client(timers, clock, 3);
   const WallTime due = clock.now() + 5ms;
   timers.arm(client, due);
@@ -47,7 +49,7 @@ TEST(TimerThread, CallsAClientThatArmsItselfAgain) {
 
 TEST(TimerThread, ServesTheEarlierOfTwoClientsFirst) {
   const SteadyWallClock clock;
-  TimerThread timers(clock);
+  TimerThread timers(clock, kLog);
   CountingClient late(timers, clock, 1);
   CountingClient early(timers, clock, 1);
   timers.arm(late, clock.now() + 1h);
@@ -58,7 +60,7 @@ TEST(TimerThread, ServesTheEarlierOfTwoClientsFirst) {
 
 TEST(TimerThread, DoesNotCallAClientThatWasDisarmed) {
   const SteadyWallClock clock;
-  TimerThread timers(clock);
+  TimerThread timers(clock, kLog);
   CountingClient gone(timers, clock, 1);
   CountingClient later(timers, clock, 1);
   timers.arm(gone, clock.now() + 20ms);
@@ -70,7 +72,7 @@ TEST(TimerThread, DoesNotCallAClientThatWasDisarmed) {
 
 TEST(TimerThread, StopsWhileATimerIsFarAway) {
   const SteadyWallClock clock;
-  TimerThread timers(clock);
+  TimerThread timers(clock, kLog);
   CountingClient client(timers, clock, 1);
   timers.arm(client, clock.now() + 1h);
   timers.stop();

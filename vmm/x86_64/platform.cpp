@@ -47,7 +47,7 @@ class PcPlatform final : public Platform {
         i8042_(wiring.power),
         reset_control_(wiring.power),
         pvpanic_(wiring.power),
-        timers_(clock_),
+        timers_(clock_, wiring.log),
         rtc_irq_(make_irq_line(wiring, guest::kIrqRtc)),
         rtc_(clock_, timers_, *rtc_irq_, memory_sizes(wiring.ram_size)) {}
 
