@@ -82,10 +82,11 @@ std::uint64_t AddressSpace::collect_runs(GuestPhysRange part) {
 /// Makes the planned change of the table, then gives the frames in runs_ back: nobody can
 /// translate to them any more.
 void AddressSpace::remove_pages(std::optional<TablePlan> plan) {
-  generation_.fetch_add(1, std::memory_order_acq_rel);
   if (plan) {
     table_->apply(*std::move(plan));
   }
+  // After the table: what a cache reads under the new number must be the new view.
+  generation_.fetch_add(1, std::memory_order_acq_rel);
   for (const HostPhysRange& run : runs_) {
     pool_.uncommit(run);
   }
@@ -183,8 +184,8 @@ Result<void, SpaceError> AddressSpace::protect(GuestPhysRange range, Access acce
   if (!rewritten) {
     return rewritten;
   }
-  generation_.fetch_add(1, std::memory_order_acq_rel);
   table_->apply(*std::move(plan));
+  generation_.fetch_add(1, std::memory_order_acq_rel);
   for (const Area& area : affected_) {
     const auto part = area.range.intersection(range);
     if (part) {
@@ -306,7 +307,6 @@ void AddressSpace::clear() {
   AreaMap::Edit edit(areas_);
   edit.clear();
   edit.commit();
-  generation_.fetch_add(1, std::memory_order_acq_rel);
   // Frames go back before their entries go: a list of them would need memory.
   before.visit(options_.range, [&](const Area& area) {
     if (area.backend == Backend::kAlloc) {
@@ -317,6 +317,7 @@ void AddressSpace::clear() {
     }
   });
   table_->apply(*std::move(plan));
+  generation_.fetch_add(1, std::memory_order_acq_rel);
   before.visit(options_.range, [&](const Area& area) {
     tell_observers(change_of(ViewChange::Kind::kUnmap, area, area.range));
   });
