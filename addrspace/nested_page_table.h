@@ -61,7 +61,8 @@ class NestedPageTable {
     if (gpa.value() >> F::kGpaBits != 0) {
       return std::nullopt;
     }
-    return find<F::kLevels - 1>(root_entries_, gpa.value());
+    const std::uint64_t found = find<F::kLevels - 1>(root_entries_, gpa.value());
+    return found != kNowhere ? std::optional(HostPhysAddr(found)) : std::nullopt;
   }
 
   /// What is mapped at `gpa`: its page's first guest byte, and what its entry says.
@@ -111,14 +112,21 @@ class NestedPageTable {
   struct Change;
   /// Guest addresses [first, last] inside one entry or table.
   struct Piece {
-    std::uint64_t first;
-    std::uint64_t last;
+    std::uint64_t first = 0;
+    std::uint64_t last = 0;
   };
   /// A table, and where it stands in the tree.
   struct Table {
-    RawEntry* entries;
-    unsigned level;
-    std::uint64_t start;  ///< first guest address that it spans
+    RawEntry* entries = nullptr;
+    unsigned level = 0;
+    std::uint64_t start = 0;  ///< first guest address that it spans
+
+    [[nodiscard]] std::uint64_t index_of(std::uint64_t gpa) const {
+      return entries_below(gpa - start, level);
+    }
+    [[nodiscard]] std::uint64_t start_of(std::uint64_t index) const {
+      return start + index * bytes_at_level(level);
+    }
   };
   /// What a change takes: new tables, and at most so many entries of `retired_`.
   struct Needs {
@@ -128,14 +136,17 @@ class NestedPageTable {
   /// A subtree out of readers' reach, as a whole, and the last epoch in which it was not.
   struct Retired {
     HostPhysAddr table;
-    unsigned level;
-    std::uint64_t epoch;
+    unsigned level = 0;
+    std::uint64_t epoch = 0;
   };
   /// Whether readers can reach the table that is being changed.
   enum class Reach : std::uint8_t { kPublished, kPrivate };
 
   NestedPageTable(TableFrames& frames, ReaderEpochs& epochs, HostPhysRange root,
                   TableOptions options, Store store);
+
+  /// What every pointer to a table holds besides its address.
+  static constexpr RawEntry kTablePointer = F::encode_table(HostPhysAddr(0)).value();
 
   [[nodiscard]] RawEntry* entries_of(HostPhysAddr table) const {
     // Host memory becomes a table here, and nowhere else.
@@ -146,22 +157,28 @@ class NestedPageTable {
   }
   [[nodiscard]] Table root_table() const { return {root_entries_, F::kLevels - 1, 0}; }
 
+  /// No format has host-physical addresses of 64 bits.
+  static constexpr std::uint64_t kNowhere = ~std::uint64_t{0};
+
+  /// The host-physical address for `gpa` from a table at `Level` downwards, or kNowhere.
   template <unsigned Level>
-  [[nodiscard]] std::optional<HostPhysAddr> find(RawEntry* table, std::uint64_t gpa) const {
+  [[nodiscard]] std::uint64_t find(RawEntry* table, std::uint64_t gpa) const {
     const std::uint64_t span = bytes_at_level(Level);
     // The root may be wider than other tables; bits above it are known to be zero.
     const std::uint64_t index = Level == F::kLevels - 1 ? gpa / span : gpa / span % kTableEntries;
     const RawEntry raw = store_.load(table[index]);
-    const EntryKind kind = F::kind(raw, Level);
     if constexpr (Level > 0) {
-      if (kind == EntryKind::kTable) [[likely]] {
-        return find<Level - 1>(entries_of(F::address(raw)), gpa);
+      if (F::is_table(raw)) [[likely]] {
+        // Not F::address(): pointers to tables differ in their address only, so that a subtraction
+        // does, which the processor's addressing does for nothing.
+        const std::uint64_t child = (raw - kTablePointer) * (kPageSize / F::kPageStep);
+        return find<Level - 1>(entries_of(HostPhysAddr(child)), gpa);
       }
     }
-    if (kind == EntryKind::kHole) {
-      return std::nullopt;
+    if (F::kind(raw, Level) == EntryKind::kHole) {
+      return kNowhere;
     }
-    return HostPhysAddr(F::address(raw).value() | (gpa & (span - 1)));
+    return F::address(raw).value() | (gpa & (span - 1));
   }
 
   [[nodiscard]] Result<TablePlan, TableError> plan(TablePlan::Action action, GuestPhysRange range,
@@ -171,12 +188,14 @@ class NestedPageTable {
   [[nodiscard]] static std::size_t tables_beneath(const Change& change, unsigned level,
                                                   std::uint64_t start, Piece piece);
 
-  void edit(Change& change, ReservedTables& tables, const Table& table, Piece part, Reach reach);
-  void edit_entry(Change& change, ReservedTables& tables, const Table& table, std::uint64_t start,
+  // True when an entry of `table` itself has changed.
+  bool edit(Change& change, ReservedTables& tables, const Table& table, Piece part, Reach reach);
+  bool edit_entry(Change& change, ReservedTables& tables, const Table& table, std::uint64_t start,
                   Piece piece, Reach reach);
   void put(RawEntry& entry, RawEntry value, Reach reach);
   void split_into(const Table& child, RawEntry raw, EntryKind kind);
-  void fold(const Change& change, const Table& child, RawEntry& entry, Piece changed);
+  // True when it could be done.
+  bool fold(const Change& change, const Table& child, RawEntry& entry, Piece changed);
   [[nodiscard]] bool is_empty(const Table& table, Piece emptied) const;
   [[nodiscard]] std::optional<RawEntry> joined(const Table& table) const;
   [[nodiscard]] static RawEntry resized(RawEntry leaf, unsigned from_level, unsigned to_level);

@@ -19,14 +19,19 @@ struct NestedPageTable<F, Store>::Change {
         range_first(plan.range_.start().value()),
         frame_first(plan.mapping_.frame.value()),
         access(plan.mapping_.access),
-        largest(level_of(options.largest)) {
-    if (action == TablePlan::Action::kMap) {
-      for (const PageSize size : kPageSizes) {
-        // At frame 0 an entry is nothing but its attributes.
-        attributes.at(level_of(size)) =
-            F::encode_leaf({HostPhysAddr(0), size, access, plan.mapping_.type}).value_or(0);
-      }
+        type(plan.mapping_.type),
+        largest(level_of(options.largest)) {}
+
+  /// What a page of that size is to hold besides its address; found out when it is first needed.
+  [[nodiscard]] RawEntry attributes_at(unsigned level) {
+    RawEntry& known = attributes.at(level);
+    if (known == 0) {
+      // At frame 0 an entry is nothing but its attributes.
+      const auto encoded = F::encode_leaf({HostPhysAddr(0), page_size_at(level), access, type});
+      check(encoded.has_value(), "a mapping that was found expressible is not");
+      known = *encoded;
     }
+    return known;
   }
 
   [[nodiscard]] static std::uint64_t last_of(unsigned level, std::uint64_t start) {
@@ -50,7 +55,7 @@ struct NestedPageTable<F, Store>::Change {
   /// Whether an entry at `level` that is wholly in the range can express it, if it holds no table.
   [[nodiscard]] bool fits(unsigned level, std::uint64_t start) const {
     return action != TablePlan::Action::kMap ||
-           (level <= largest && frame_at(start) % bytes_at_level(level) == 0);
+           (level <= largest && (frame_at(start) & (bytes_at_level(level) - 1)) == 0);
   }
 
   /// What the entry becomes when the change can be made in this one place; else nothing.
@@ -61,7 +66,7 @@ struct NestedPageTable<F, Store>::Change {
     }
     switch (action) {
       case TablePlan::Action::kMap:
-        return attributes.at(level) + address_bits(frame_at(start));
+        return attributes_at(level) + address_bits(frame_at(start));
       case TablePlan::Action::kUnmap:
         return 0;
       case TablePlan::Action::kProtect:
@@ -77,7 +82,7 @@ struct NestedPageTable<F, Store>::Change {
   [[nodiscard]] bool is_satisfied(RawEntry leaf, unsigned level, std::uint64_t start, Piece piece) {
     switch (action) {
       case TablePlan::Action::kMap:
-        return attributes_of(leaf) == attributes.at(level) &&
+        return attributes_of(leaf) == attributes_at(level) &&
                F::address(leaf).value() + (piece.first - start) == frame_at(piece.first);
       case TablePlan::Action::kUnmap:
         return false;
@@ -107,8 +112,9 @@ struct NestedPageTable<F, Store>::Change {
   std::uint64_t range_first;
   std::uint64_t frame_first;
   Access access;
+  MemoryType type;
   unsigned largest;                      // level of the largest pages
-  std::array<RawEntry, 3> attributes{};  // kMap: by level
+  std::array<RawEntry, 3> attributes{};  // kMap: by level; 0 where not yet needed
   RawEntry memo_from = 0;
   RawEntry memo_to = 0;
   unsigned memo_level = 0;
@@ -138,56 +144,55 @@ void NestedPageTable<F, Store>::apply(TablePlan plan) {
 }
 
 template <Stage2Format F, typename Store>
-void NestedPageTable<F, Store>::edit(Change& change, ReservedTables& tables, const Table& table,
+bool NestedPageTable<F, Store>::edit(Change& change, ReservedTables& tables, const Table& table,
                                      Piece part, Reach reach) {
-  const std::uint64_t span = bytes_at_level(table.level);
-  const std::uint64_t first_index = (part.first - table.start) / span;
-  const std::uint64_t last_index = (part.last - table.start) / span;
+  const std::uint64_t first_index = table.index_of(part.first);
+  const std::uint64_t last_index = table.index_of(part.last);
   const std::uint64_t count = last_index - first_index + 1;
   if (table.level == 0 && reach == Reach::kPrivate && change.action == TablePlan::Action::kMap) {
-    store_.fill_private(
-        std::span(table.entries + first_index, count),
-        change.attributes.front() + Change::address_bits(change.frame_at(part.first)),
-        F::kPageStep);
-    return;
+    store_.fill_private(std::span(table.entries + first_index, count),
+                        change.attributes_at(0) + Change::address_bits(change.frame_at(part.first)),
+                        F::kPageStep);
+    return true;
   }
+  bool has_changed = false;
   for (std::uint64_t index = first_index; index <= last_index; ++index) {
-    const std::uint64_t start = table.start + index * span;
-    edit_entry(
-        change, tables, table, start,
-        {std::max(part.first, start), std::min(part.last, Change::last_of(table.level, start))},
-        reach);
+    const std::uint64_t start = table.start_of(index);
+    const Piece piece = {std::max(part.first, start),
+                         std::min(part.last, Change::last_of(table.level, start))};
+    has_changed |= edit_entry(change, tables, table, start, piece, reach);
   }
+  return has_changed;
 }
 
 template <Stage2Format F, typename Store>
-void NestedPageTable<F, Store>::edit_entry(Change& change, ReservedTables& tables,
+bool NestedPageTable<F, Store>::edit_entry(Change& change, ReservedTables& tables,
                                            const Table& table, std::uint64_t start, Piece piece,
                                            Reach reach) {
-  RawEntry& entry = table.entries[(start - table.start) / bytes_at_level(table.level)];
+  RawEntry& entry = table.entries[table.index_of(start)];
   const RawEntry raw = store_.load(entry);
   const EntryKind kind = F::kind(raw, table.level);
   const std::optional<RawEntry> whole = change.replacement(raw, kind, table.level, start, piece);
   if (whole) {
-    if (*whole != raw) {
-      put(entry, *whole, reach);
+    if (*whole == raw) {
+      return false;
     }
+    put(entry, *whole, reach);
     if (kind == EntryKind::kTable) {
       retire(F::address(raw), table.level - 1);
     }
-    return;
+    return true;
   }
   if (kind == EntryKind::kTable) {
     const Table child = child_of(table, raw, start);
-    edit(change, tables, child, piece, reach);
-    fold(change, child, entry, piece);
-    return;
+    // A table that has not changed itself is neither empty nor uniform now if it was not before.
+    return edit(change, tables, child, piece, reach) && fold(change, child, entry, piece);
   }
   const bool is_done = kind == EntryKind::kHole
                            ? change.action != TablePlan::Action::kMap
                            : change.is_satisfied(raw, table.level, start, piece);
   if (is_done) {
-    return;
+    return false;
   }
   // In place of the hole or the too large page comes a table, complete before a reader can see it.
   const HostPhysAddr frame = tables.take();
@@ -195,7 +200,8 @@ void NestedPageTable<F, Store>::edit_entry(Change& change, ReservedTables& table
   const Table child = {entries_of(frame), table.level - 1, start};
   split_into(child, raw, kind);
   edit(change, tables, child, piece, Reach::kPrivate);
-  put(entry, F::encode_table(frame).value_or(0), reach);
+  put(entry, kTablePointer + Change::address_bits(frame.value()), reach);
+  return true;
 }
 
 template <Stage2Format F, typename Store>
@@ -230,23 +236,24 @@ RawEntry NestedPageTable<F, Store>::resized(RawEntry leaf, unsigned from_level, 
 }
 
 template <Stage2Format F, typename Store>
-void NestedPageTable<F, Store>::fold(const Change& change, const Table& child, RawEntry& entry,
+bool NestedPageTable<F, Store>::fold(const Change& change, const Table& child, RawEntry& entry,
                                      Piece changed) {
   if (change.action == TablePlan::Action::kUnmap) {
     if (!is_empty(child, changed)) {
-      return;
+      return false;
     }
     store_.store(entry, 0);
   } else {
     const std::optional<RawEntry> whole = joined(child);
     if (!whole) {
-      return;
+      return false;
     }
     store_.store(entry, *whole);
     ++statistics_.joins;
   }
   const auto offset = reinterpret_cast<std::byte*>(child.entries) - window_;
   retire(HostPhysAddr(static_cast<std::uint64_t>(offset)), child.level);
+  return true;
 }
 
 template <Stage2Format F, typename Store>
@@ -255,9 +262,8 @@ bool NestedPageTable<F, Store>::is_empty(const Table& table, Piece emptied) cons
     return F::kind(store_.load(entry), table.level) == EntryKind::kHole;
   };
   // Look beside what was emptied first: whoever unmaps page after page finds the next one there.
-  const std::uint64_t span = bytes_at_level(table.level);
-  const std::uint64_t first = (emptied.first - table.start) / span;
-  const std::uint64_t behind = (emptied.last - table.start) / span + 1;
+  const std::uint64_t first = table.index_of(emptied.first);
+  const std::uint64_t behind = table.index_of(emptied.last) + 1;
   if ((behind < kTableEntries && !is_hole(table.entries[behind])) ||
       (first > 0 && !is_hole(table.entries[first - 1]))) {
     return false;

@@ -42,7 +42,7 @@ std::optional<TableDefect> NestedPageTable<F, Store>::defect_beneath(const Table
       table.level == F::kLevels - 1 ? root_.size() / sizeof(RawEntry) : kTableEntries;
   for (std::uint64_t i = 0; i < entries; ++i) {
     const RawEntry raw = store_.load(table.entries[i]);
-    const std::uint64_t start = table.start + i * bytes_at_level(table.level);
+    const std::uint64_t start = table.start_of(i);
     if (const char* what = defect_of(raw, table.level)) {
       return TableDefect{GuestPhysAddr(start), table.level, raw, what};
     }

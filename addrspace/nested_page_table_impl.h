@@ -86,7 +86,7 @@ TableWalk NestedPageTable<F, Store>::walk(const Guard& /*guard*/, GuestPhysAddr 
   }
   HostPhysAddr at = root_.start();
   for (Table table = root_table();;) {
-    const std::uint64_t index = (gpa.value() - table.start) / bytes_at_level(table.level);
+    const std::uint64_t index = table.index_of(gpa.value());
     const RawEntry raw = store_.load(table.entries[index]);
     const EntryKind kind = F::kind(raw, table.level);
     steps.append({table.level, at + index * sizeof(RawEntry), raw, kind});
@@ -94,7 +94,7 @@ TableWalk NestedPageTable<F, Store>::walk(const Guard& /*guard*/, GuestPhysAddr 
       return steps;
     }
     at = F::address(raw);
-    table = child_of(table, raw, table.start + index * bytes_at_level(table.level));
+    table = child_of(table, raw, table.start_of(index));
   }
 }
 
@@ -147,10 +147,9 @@ void NestedPageTable<F, Store>::count(Change& change, const Table& table, Piece 
   if (table.level == 0) {
     return;  // every page of 4 KiB can be written where it stands
   }
-  const std::uint64_t span = bytes_at_level(table.level);
-  const std::uint64_t last_index = (part.last - table.start) / span;
-  for (std::uint64_t index = (part.first - table.start) / span; index <= last_index; ++index) {
-    const std::uint64_t start = table.start + index * span;
+  const std::uint64_t last_index = table.index_of(part.last);
+  for (std::uint64_t index = table.index_of(part.first); index <= last_index; ++index) {
+    const std::uint64_t start = table.start_of(index);
     const Piece piece = {std::max(part.first, start),
                          std::min(part.last, Change::last_of(table.level, start))};
     const RawEntry raw = store_.load(table.entries[index]);
@@ -177,10 +176,10 @@ std::size_t NestedPageTable<F, Store>::tables_beneath(const Change& change, unsi
   if (level == 1) {
     return tables;
   }
-  const std::uint64_t span = bytes_at_level(level - 1);
-  const std::uint64_t last_index = (piece.last - start) / span;
-  for (std::uint64_t index = (piece.first - start) / span; index <= last_index; ++index) {
-    const std::uint64_t child = start + index * span;
+  const std::uint64_t last_index = entries_below(piece.last - start, level - 1);
+  for (std::uint64_t index = entries_below(piece.first - start, level - 1); index <= last_index;
+       ++index) {
+    const std::uint64_t child = start + index * bytes_at_level(level - 1);
     const Piece part = {std::max(piece.first, child),
                         std::min(piece.last, Change::last_of(level - 1, child))};
     if (!Change::covers(part, level - 1, child) || !change.fits(level - 1, child)) {

@@ -73,11 +73,10 @@ template <Stage2Format F, typename Store>
 template <typename Collector>
 void NestedPageTable<F, Store>::visit_table(const Table& table, Piece part,
                                             Collector& collector) const {
-  const std::uint64_t span = bytes_at_level(table.level);
-  const std::uint64_t last_index = (part.last - table.start) / span;
-  for (std::uint64_t index = (part.first - table.start) / span; index <= last_index; ++index) {
+  const std::uint64_t last_index = table.index_of(part.last);
+  for (std::uint64_t index = table.index_of(part.first); index <= last_index; ++index) {
     const RawEntry raw = store_.load(table.entries[index]);
-    const std::uint64_t start = table.start + index * span;
+    const std::uint64_t start = table.start_of(index);
     switch (F::kind(raw, table.level)) {
       case EntryKind::kHole:
         break;
@@ -86,7 +85,8 @@ void NestedPageTable<F, Store>::visit_table(const Table& table, Piece part,
         break;
       case EntryKind::kTable:
         visit_table(child_of(table, raw, start),
-                    {std::max(part.first, start), std::min(part.last, start + (span - 1))},
+                    {std::max(part.first, start),
+                     std::min(part.last, start + (bytes_at_level(table.level) - 1))},
                     collector);
         break;
     }

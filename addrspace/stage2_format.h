@@ -21,6 +21,11 @@ inline constexpr std::uint64_t kTableEntries = 1ULL << kTableIndexBits;
 [[nodiscard]] constexpr std::uint64_t bytes_at_level(unsigned level) {
   return kPageSize << (kTableIndexBits * level);
 }
+/// How many such entries fit below `offset`: offset / bytes_at_level(level), without a division.
+[[nodiscard]] constexpr std::uint64_t entries_below(std::uint64_t offset, unsigned level) {
+  return offset >> (12 + kTableIndexBits * level);
+}
+static_assert(entries_below(5 * bytes_at_level(2) + 1, 2) == 5);
 
 /// The level of the tables whose entries map pages of this size: 0, 1, 2.
 [[nodiscard]] constexpr unsigned level_of(PageSize size) {
@@ -58,8 +63,9 @@ struct LeafEntry {
 /// encode_leaf() refuses, by giving nothing, whatever the hardware would call a misconfiguration
 /// or the format cannot say: rights, types, misaligned or too large addresses. decode_leaf() gives
 /// back exactly what was encoded, with effective_type() of the type; nothing for what hardware
-/// would refuse. Zero is a hole. Neighbouring pages differ by kPageStep per 4 KiB and in no other
-/// bit.
+/// would refuse. Zero is a hole. Neighbouring pages, and pointers to neighbouring tables, differ by
+/// kPageStep per 4 KiB and in no other bit. is_table() is what kind() says of entries above level
+/// 0, as one comparison.
 template <typename F>
 concept Stage2Format = requires(RawEntry raw, unsigned level, LeafEntry leaf, HostPhysAddr hpa,
                                 MemoryType type) {
@@ -72,6 +78,7 @@ concept Stage2Format = requires(RawEntry raw, unsigned level, LeafEntry leaf, Ho
   { F::encode_table(hpa) } -> std::same_as<std::optional<RawEntry>>;
   { F::decode_leaf(raw, leaf.size) } -> std::same_as<std::optional<LeafEntry>>;
   { F::kind(raw, level) } -> std::same_as<EntryKind>;
+  { F::is_table(raw) } -> std::same_as<bool>;
   { F::address(raw) } -> std::same_as<HostPhysAddr>;
   { F::effective_type(type) } -> std::same_as<std::optional<MemoryType>>;
 }

@@ -85,6 +85,7 @@ requires(Levels == 3 || Levels == 4) struct Stage2 {
     // A block is possible at 1 GiB and 2 MiB; 01 elsewhere and 00, 10 everywhere are invalid.
     return type == kBlock && (level == 1 || level == 2) ? EntryKind::kLeaf : EntryKind::kHole;
   }
+  [[nodiscard]] static constexpr bool is_table(RawEntry raw) { return (raw & 3) == kTableOrPage; }
 
   [[nodiscard]] static constexpr HostPhysAddr address(RawEntry raw) {
     return HostPhysAddr(raw & 0x0000'ffff'ffff'f000);

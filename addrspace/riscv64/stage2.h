@@ -73,6 +73,9 @@ requires(Levels == 3 || Levels == 4) struct SvX4 {
     const bool is_leaf = (raw & (kRead | kWrite | kExecute)) != 0;
     return level == 0 || is_leaf ? EntryKind::kLeaf : EntryKind::kTable;
   }
+  [[nodiscard]] static constexpr bool is_table(RawEntry raw) {
+    return (raw & (kValid | kRead | kWrite | kExecute)) == kValid;
+  }
 
   [[nodiscard]] static constexpr HostPhysAddr address(RawEntry raw) {
     return HostPhysAddr((raw & 0x003f'ffff'ffff'fc00) << 2);

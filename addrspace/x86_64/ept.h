@@ -62,6 +62,9 @@ requires(Levels == 4 || Levels == 5) struct Ept {
     }
     return level == 0 || (raw & kHuge) != 0 ? EntryKind::kLeaf : EntryKind::kTable;
   }
+  [[nodiscard]] static constexpr bool is_table(RawEntry raw) {
+    return (raw & (kHuge | kRead)) == kRead;
+  }
 
   [[nodiscard]] static constexpr HostPhysAddr address(RawEntry raw) {
     return HostPhysAddr(raw & 0x000f'ffff'ffff'f000);

@@ -152,6 +152,7 @@ TYPED_TEST(NestedPageTableModel, ShowsEachPageOldOrNewAtEveryInstantOfAChange) {
         fmt::format("NESTLING_SEED={} round {}: {}", test_seed(), round, describe(change)));
     const std::vector<std::size_t> pages = telling_pages(harness.model, change.range, source);
     std::vector<std::optional<ModelPage>> old_pages;
+    old_pages.reserve(pages.size());
     for (const std::size_t page : pages) {
       old_pages.push_back(harness.model.page(page));
     }

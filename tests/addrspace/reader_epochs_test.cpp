@@ -86,6 +86,7 @@ TEST_P(ReaderEpochsTest, HasRoomForMoreThreadsThanItsFirstBlock) {
   std::atomic<int> inside = 0;
   std::atomic<bool> may_leave = false;
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int i = 0; i < kThreads; ++i) {
     threads.emplace_back([&] {
       const auto guard = epochs_.enter();
@@ -120,6 +121,7 @@ TEST_P(ReaderEpochsTest, KeepsWhatReadersHoldUnderAWriterThatNeverRests) {
   std::atomic<std::uint64_t> reads = 0;
   std::atomic<std::uint64_t> torn = 0;
   std::vector<std::thread> readers;
+  readers.reserve(2);
   for (int i = 0; i < 2; ++i) {
     readers.emplace_back([&] {
       while (!is_over.load(std::memory_order_relaxed)) {

@@ -83,6 +83,7 @@ TYPED_TEST(EveryFormat, TakesEachLeafForALeafOfItsOwnSizeOnly) {
   this->for_each_leaf([&](const LeafEntry& leaf, RawEntry raw) {
     EXPECT_EQ(TypeParam::kind(raw, level_of(leaf.size)), EntryKind::kLeaf) << std::hex << raw;
     EXPECT_EQ(TypeParam::address(raw), leaf.frame);
+    EXPECT_TRUE(leaf.size == PageSize::k4KiB || !TypeParam::is_table(raw));
   });
 }
 
@@ -153,8 +154,11 @@ TYPED_TEST(EveryFormat, PointsToTables) {
     const auto raw = TypeParam::encode_table(HostPhysAddr(table));
     ASSERT_TRUE(raw);
     EXPECT_EQ(TypeParam::address(*raw), HostPhysAddr(table));
+    EXPECT_EQ(*raw,
+              *TypeParam::encode_table(HostPhysAddr(0)) + table / kPageSize * TypeParam::kPageStep);
     for (unsigned level = 1; level < TypeParam::kLevels; ++level) {
       EXPECT_EQ(TypeParam::kind(*raw, level), EntryKind::kTable);
+      EXPECT_TRUE(TypeParam::is_table(*raw));
     }
     for (const PageSize size : {PageSize::k2MiB, PageSize::k1GiB}) {
       EXPECT_FALSE(TypeParam::decode_leaf(*raw, size));
@@ -184,6 +188,7 @@ TYPED_TEST(EveryFormat, SettlesWhatATypeBecomes) {
 TYPED_TEST(EveryFormat, TakesZeroForAHole) {
   for (unsigned level = 0; level < TypeParam::kLevels; ++level) {
     EXPECT_EQ(TypeParam::kind(0, level), EntryKind::kHole);
+    EXPECT_FALSE(TypeParam::is_table(0));
   }
   for (const PageSize size : kPageSizes) {
     EXPECT_FALSE(TypeParam::decode_leaf(0, size));
