@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "addrspace/ram.h"
 #include "base/check.h"
@@ -62,8 +63,8 @@ void boot(const Image& image, Ram& ram, std::span<const GuestPhysRange> ranges) 
 
 void fuzz(std::span<const std::byte> input) {
   // Of no interest for its contents, so one serves all inputs.
-  static const std::vector<GuestPhysRange> ranges = x86_64::ram_ranges(kRamSize).value();
-  static Ram ram = Ram::create(ranges).value();
+  static const std::vector<GuestPhysRange> kRanges = x86_64::ram_ranges(kRamSize).value();
+  static Ram ram = Ram::create(kRanges).value();
   const testing::GuardedBytes file(input);
   const auto image = parse_elf_image(file.bytes());
   if (!image) {
@@ -73,7 +74,7 @@ void fuzz(std::span<const std::byte> input) {
   }
   check_image(*image);
   look_up_symbols(*image);
-  boot(*image, ram, ranges);
+  boot(*image, ram, kRanges);
 }
 
 }  // namespace
