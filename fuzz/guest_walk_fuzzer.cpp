@@ -125,7 +125,7 @@ x86_64::PagingState x86_state(Input& input) {
 }
 
 aarch64::TranslationState arm_state(Input& input) {
-  constexpr std::array<std::uint8_t, 8> widths{32, 36, 40, 42, 44, 48, 52, 48};
+  constexpr std::array<std::uint8_t, 8> kWidths{32, 36, 40, 42, 44, 48, 52, 48};
   aarch64::TranslationState state;
   state.sctlr = input.word();
   state.tcr = input.word();
@@ -137,7 +137,7 @@ aarch64::TranslationState arm_state(Input& input) {
   state.features.lpa2 = (flags & 4) != 0;
   state.features.small_tables = (flags & 8) != 0;
   state.features.hardware_flags = (flags & 16) != 0;
-  state.features.physical_address_bits = widths.at(flags >> 5);
+  state.features.physical_address_bits = kWidths.at(flags >> 5);
   return state;
 }
 
@@ -184,11 +184,11 @@ void walk_everything(const State& state, Input input, GuestVirtAddr gva, GuestAc
 }
 
 void run(std::span<const std::uint8_t> bytes) {
-  constexpr std::array kinds{AccessKind::kRead, AccessKind::kWrite, AccessKind::kExecute};
+  constexpr std::array kKinds{AccessKind::kRead, AccessKind::kWrite, AccessKind::kExecute};
   Input input(bytes);
   const std::uint8_t architecture = input.byte();
   const std::uint8_t selector = input.byte();
-  const GuestAccess access{kinds.at(selector % 3),
+  const GuestAccess access{kKinds.at(selector % 3),
                            (selector & 0x80) != 0 ? Privilege::kUser : Privilege::kSupervisor};
   const GuestVirtAddr gva(input.word());
   switch (architecture % 3) {
@@ -210,6 +210,7 @@ void run(std::span<const std::uint8_t> bytes) {
 }  // namespace
 }  // namespace nestling
 
+// NOLINTNEXTLINE(readability-identifier-naming): libFuzzer's name.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   nestling::run({data, size});
   return 0;

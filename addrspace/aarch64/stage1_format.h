@@ -99,15 +99,15 @@ struct Half {
 
 /// An IPS or PARange encoding, as bits.
 [[nodiscard]] constexpr std::uint8_t output_bits(std::uint64_t encoding) {
-  constexpr std::uint8_t bits[] = {32, 36, 40, 42, 44, 48, 52, 52};
-  return bits[encoding & 7];
+  constexpr std::uint8_t kBits[] = {32, 36, 40, 42, 44, 48, 52, 52};
+  return kBits[encoding & 7];
 }
 
 /// TG0 (00 4 KiB, 01 64, 10 16) or TG1 (01 16, 10 4, 11 64); nothing for the reserved value.
 [[nodiscard]] constexpr std::optional<std::uint8_t> granule_bits(std::uint64_t tcr, bool upper) {
-  constexpr std::uint8_t lower_half[] = {12, 16, 14, 0};
-  constexpr std::uint8_t upper_half[] = {0, 14, 12, 16};
-  const std::uint8_t bits = upper ? upper_half[field(tcr, 30, 2)] : lower_half[field(tcr, 14, 2)];
+  constexpr std::uint8_t kLower[] = {12, 16, 14, 0};
+  constexpr std::uint8_t kUpper[] = {0, 14, 12, 16};
+  const std::uint8_t bits = upper ? kUpper[field(tcr, 30, 2)] : kLower[field(tcr, 14, 2)];
   return bits == 0 ? std::nullopt : std::optional<std::uint8_t>(bits);
 }
 

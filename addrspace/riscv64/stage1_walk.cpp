@@ -13,7 +13,7 @@ using stage1::Mode;
 
 struct Question {
   const TranslationState& state;
-  Mode mode;
+  Mode mode = Mode::kBare;
   GuestVirtAddr gva;
   GuestAccess access;
 };

@@ -17,6 +17,7 @@ Answer fault(u64 code) { return {Answer::Kind::kFault, 0, 0, code}; }
 Answer no_memory(u64 address) { return {Answer::Kind::kNoMemory, address, 0, 0}; }
 
 bool bit(u64 value, int number) { return (value >> number & 1) != 0; }
+u64 flag(bool value, int number) { return (value ? u64{1} : u64{0}) << number; }
 /// value<high:low>
 u64 slice(u64 value, int high, int low) {
   return value >> low & (high - low == 63 ? ~u64{0} : (u64{1} << (high - low + 1)) - 1);
@@ -27,7 +28,9 @@ u64 slice(u64 value, int high, int low) {
 /// One access on a processor, with the SDM's names.
 struct X86 {
   const x86_64::PagingState& state;
-  bool write, user, fetch;
+  bool write = false;
+  bool user = false;
+  bool fetch = false;
 
   bool pg = bit(state.cr0, 31), wp = bit(state.cr0, 16), pse = bit(state.cr4, 4),
        pae = bit(state.cr4, 5), la57 = bit(state.cr4, 12), smep = bit(state.cr4, 20),
@@ -37,8 +40,8 @@ struct X86 {
 
   [[nodiscard]] Answer page_fault(bool p, bool rsvd, bool pk = false) const {
     const bool fetch_known = fetch && (smep || ((pae || lme) && nxe));
-    return fault(u64{p} | u64{write} << 1 | u64{user} << 2 | u64{rsvd} << 3 |
-                 u64{fetch_known} << 4 | u64{pk} << 5);
+    return fault(flag(p, 0) | flag(write, 1) | flag(user, 2) | flag(rsvd, 3) |
+                 flag(fetch_known, 4) | flag(pk, 5));
   }
 
   /// 4.6.1 "Determination of Access Rights" and 4.6.2 "Protection Keys".
@@ -170,7 +173,10 @@ int physical_address_size(u64 encoding) {
 
 struct ArmWalk {
   const aarch64::TranslationState& state;
-  bool write, user, fetch, high;
+  bool write = false;
+  bool user = false;
+  bool fetch = false;
+  bool high = false;
 
   [[nodiscard]] bool tcr(int low_half, int high_half) const {
     return bit(state.tcr, high ? high_half : low_half);
@@ -235,7 +241,7 @@ bool arm_allows(const ArmWalk& walk, u64 descriptor, bool dirty_managed, u64 ap_
 u64 arm_output(u64 descriptor, int low, bool ds, bool lpa64k) {
   u64 address = 0;
   for (int i = low; i < (ds ? 50 : 48); ++i) {
-    address |= u64{bit(descriptor, i)} << i;
+    address |= flag(bit(descriptor, i), i);
   }
   if (ds) {
     address |= slice(descriptor, 9, 8) << 50;

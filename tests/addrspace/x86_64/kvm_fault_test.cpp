@@ -103,7 +103,13 @@ class Image {
       state.efer &= ~kEferNoExecute;
     }
     state.cr3 = random() % kTables & ~0xfffULL;
-    fill_with_entries(random, PagingMode::k4Level, vcpu.ram().first(kTables), kAddressLimit);
+    const std::span<std::byte> tables = vcpu.ram().first(kTables);
+    fill_with_entries(random, PagingMode::k4Level, tables, kAddressLimit);
+    // AMD reserves bit 8 on top, which QEMU's processor does not know; kvm_translate_test.cpp
+    // compares it with KVM.
+    for (std::size_t second_byte = 1; second_byte < tables.size(); second_byte += 8) {
+      tables[second_byte] &= std::byte{0xfe};
+    }
     std::fill_n(vcpu.ram().begin() + kTables, kTestRam - kTables,
                 std::byte{AccessProbe::kLandingByte});
     return state;
@@ -125,7 +131,9 @@ class Image {
                            const AccessProbe::Outcome& theirs, Tally& tally) {
     const auto* fault = std::get_if<AccessProbe::PageFault>(&theirs);
     ASSERT_NE(fault, nullptr) << theirs.index();
-    ASSERT_EQ(fault->error_code, ours.error_code);
+    // QEMU's processor, under a KVM it emulates, leaves P out where RSVD is set; others do not.
+    const bool reserved = (fault->error_code & kFaultReserved) != 0;
+    ASSERT_EQ(fault->error_code | (reserved ? kFaultPresent : 0), ours.error_code);
     ASSERT_EQ(fault->address, gva);
     ++tally.faults.at(ours.error_code);
   }
