@@ -102,7 +102,7 @@ namespace riscv64 {
     entry |= one_in(random, 5) ? random() & 0xc0 : 0xc0;
     entry &= one_in(random, 2) ? ~(0x1ffULL << 10) : ~(0x3'ffffULL << 10);
     if (one_in(random, 6)) {
-      entry |= 8ULL << 10 | 1ULL << 63;
+      entry |= (one_in(random, 3) ? random() % 16 : 8) << 10 | 1ULL << 63;
     }
     entry |= one_in(random, 6) ? random() & (3ULL << 61) : 0U;
     entry |= one_in(random, 6) ? random() & (0x7ff'ffffULL << 27) : 0U;

@@ -152,8 +152,10 @@ TEST_F(Sv39, KnowsMemoryTypesAndContiguousPagesOnlyAsExtensions) {
   state.features.svnapot = true;
   EXPECT_EQ(walk(kRead).outcome->gpa, GuestPhysAddr(0x8012'1abc));
   EXPECT_EQ(walk(kRead).outcome->page_size, 0x1'0000U);
-  tables.set64(0x3008, entry(0x8012'4000, 0xcf | 1ULL << 63));
-  EXPECT_EQ(fault(kRead).kind, Kind::kReserved);
+  for (const std::uint64_t other_size : {0x8012'4000ULL, 0x8012'0000ULL, 0x8012'9000ULL}) {
+    tables.set64(0x3008, entry(other_size, 0xcf | 1ULL << 63));
+    EXPECT_EQ(fault(kRead).kind, Kind::kReserved) << other_size;
+  }
 }
 
 TEST_F(Sv39, NamesTheTableThatIsNotInMemory) {
