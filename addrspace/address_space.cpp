@@ -70,7 +70,7 @@ AddressSpace::AddressSpace(RamPool& pool, const Options& options)
     : pool_(pool),
       options_(options),
       frames_(pool, options.table_limit),
-      areas_(epochs_, {.node_limit = options.area_node_limit}),
+      areas_(epochs_),
       audit_(options.audit_records) {}
 
 AddressSpace::~AddressSpace() {
@@ -281,6 +281,11 @@ Result<void, SpaceError> AddressSpace::map_alloc(GuestPhysRange range, Populate 
 bool AddressSpace::contains_range(GuestPhysAddr start, std::uint64_t size) const {
   const auto range = GuestPhysRange::make(start, size);
   return range && options_.range.contains(*range);
+}
+
+void AddressSpace::set_area_node_limit(std::size_t nodes) {
+  const std::lock_guard lock(writer_);
+  areas_.set_node_limit(nodes);
 }
 
 void AddressSpace::add_observer(ViewObserver& observer) {

@@ -55,9 +55,8 @@ class AddressSpace {
     /// to 1 GiB.
     std::uint64_t fault_granule = bytes_of(PageSize::k2MiB);
     std::size_t audit_records = 1024;
-    /// Limits for tests and for hosts that are short of memory: bytes of tables, nodes of areas.
+    /// Bytes that page tables may take, for tests and for hosts that are short of memory.
     std::uint64_t table_limit = UINT64_MAX;
-    std::size_t area_node_limit = SIZE_MAX;
   };
 
   /// An empty space over `pool`, which must outlive it and may be shared. Fails with kUsage when an
@@ -182,6 +181,10 @@ class AddressSpace {
   /// range ends. All of it must be in areas (else kNoArea). Fails with kOutOfNodes.
   [[nodiscard]] Result<void, SpaceError> set_audit_policy(GuestPhysRange range, AuditPolicy policy);
   [[nodiscard]] const AuditLog& audit_log() const { return audit_; }
+
+  /// How many nodes of one to two KiB the bookkeeping of areas may take from now on, for tests and
+  /// for hosts that are short of memory. Behind it, changes fail with kOutOfNodes.
+  void set_area_node_limit(std::size_t nodes);
 
   /// Counted now, by visiting every entry.
   [[nodiscard]] SpaceStatistics statistics();

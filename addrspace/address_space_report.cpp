@@ -22,6 +22,7 @@ SpaceStatistics AddressSpace::statistics() {
   });
   const TableStatistics table = table_->statistics();
   result.areas = areas_.size();
+  result.area_nodes = areas_.live_node_count();
   result.table_bytes = frames_.bytes();
   for (std::size_t i = 0; i < faults_.size(); ++i) {
     result.faults.at(i) = faults_.at(i).load(std::memory_order_relaxed);

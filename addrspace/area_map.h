@@ -60,6 +60,8 @@ class AreaMap {
 
   /// Areas in the map. Writer's thread.
   [[nodiscard]] std::size_t size() const { return size_; }
+  /// Changes Options::node_limit; below what is in use it only refuses more. Writer's thread.
+  void set_node_limit(std::size_t limit) { options_.node_limit = limit; }
   /// Nodes in use or waiting for readers to leave. Writer's thread.
   [[nodiscard]] std::size_t node_count() const { return node_count_; }
   /// Nodes the published tree consists of, counted by walking it. Writer's thread.

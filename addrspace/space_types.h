@@ -107,6 +107,7 @@ struct BytesByPageSize {
 /// What an address space holds and has been through.
 struct SpaceStatistics {
   std::uint64_t areas = 0;
+  std::uint64_t area_nodes = 0;      ///< of the tree they are found in
   std::uint64_t mapped = 0;          ///< bytes in areas
   BytesByPageSize resident;          ///< bytes populated, of all areas
   std::uint64_t resident_alloc = 0;  ///< bytes populated in allocating areas: our own frames
