@@ -115,12 +115,12 @@ class AddressSpace {
   // --- questions, lock-free --------------------------------------------------------------------
 
   /// Where `gpa` is in the pool, or why it is nowhere.
-  [[nodiscard]] Result<HostPhysAddr, Missing> translate(GuestPhysAddr gpa) const {
+  [[nodiscard]] Translation translate(GuestPhysAddr gpa) const {
     const Guard guard = epochs_.enter();
     if (const std::optional<HostPhysAddr> host = table_->translate(guard, gpa)) [[likely]] {
-      return *host;
+      return Translation::found(*host);
     }
-    return failure(why_missing(guard, gpa));
+    return Translation::missing(why_missing(guard, gpa));
   }
 
   /// All there is to know about the page at `gpa`.
@@ -128,7 +128,7 @@ class AddressSpace {
 
   /// The populated bytes from `gpa` on that are contiguous in the host and inside one area: start()
   /// is where `gpa` is, and size() is at least 1.
-  [[nodiscard]] Result<HostPhysRange, Missing> translate_and_get_limit(GuestPhysAddr gpa) const;
+  [[nodiscard]] Limit translate_and_get_limit(GuestPhysAddr gpa) const;
 
   /// Host spans over the guest's bytes in `range` (any alignment, any size), in order, adjoining
   /// ones merged. Fails with the first address at fault: kUnmapped, kDenied when an area refuses

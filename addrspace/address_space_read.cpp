@@ -59,21 +59,21 @@ std::uint64_t AddressSpace::populated_prefix(const Guard& guard, GuestPhysRange 
   return populated;
 }
 
-Result<HostPhysRange, Missing> AddressSpace::translate_and_get_limit(GuestPhysAddr gpa) const {
+Limit AddressSpace::translate_and_get_limit(GuestPhysAddr gpa) const {
   const Guard guard = epochs_.enter();
   const Area* const area = areas_.find(guard, gpa);
   if (area == nullptr) [[unlikely]] {
-    return failure(why_missing(guard, gpa));
+    return Limit::missing(why_missing(guard, gpa));
   }
   const GuestPhysRange rest = GuestPhysRange::of(gpa, area->range.last().value() - gpa.value() + 1);
   if (area->is_full()) [[likely]] {
-    return area->host_range(rest);
+    return Limit::found(area->host_range(rest));
   }
   const std::uint64_t populated = populated_prefix(guard, rest);
   if (populated == 0) {
-    return failure(Missing::kNotPopulated);
+    return Limit::missing(Missing::kNotPopulated);
   }
-  return HostPhysRange::of(area->host_of(gpa), populated);
+  return Limit::found(HostPhysRange::of(area->host_of(gpa), populated));
 }
 
 /// The fault of an access of `range` that fails at `at`, counted and recorded.

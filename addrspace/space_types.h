@@ -2,12 +2,14 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
 #include "addrspace/area.h"
 #include "addrspace/page_size.h"
 #include "addrspace/range.h"
+#include "base/check.h"
 
 namespace nestling {
 
@@ -43,6 +45,69 @@ enum class Missing : std::uint8_t {
   }
   return "?";
 }
+
+/// What translate() answers: an HPA, or why there is none. One word, which stays in a register;
+/// used as a Result is.
+class Translation {
+ public:
+  [[nodiscard]] static constexpr Translation found(HostPhysAddr host) {
+    return Translation(host.value());
+  }
+  [[nodiscard]] static constexpr Translation missing(Missing reason) {
+    return Translation(kIsMissing | static_cast<std::uint64_t>(reason));
+  }
+
+  [[nodiscard]] constexpr bool has_value() const { return (raw_ & kIsMissing) == 0; }
+  constexpr explicit operator bool() const { return has_value(); }
+  /// The HPA; aborts when there is none.
+  [[nodiscard]] constexpr HostPhysAddr value() const {
+    check(has_value(), "value() of an address without translation");
+    return HostPhysAddr(raw_);
+  }
+  [[nodiscard]] constexpr HostPhysAddr operator*() const { return value(); }
+  /// The reason; aborts when there is an HPA.
+  [[nodiscard]] constexpr Missing error() const {
+    check(!has_value(), "error() of a translation");
+    return static_cast<Missing>(raw_ & ~kIsMissing);
+  }
+
+ private:
+  static constexpr std::uint64_t kIsMissing = 1ULL << 63;  // a pool is smaller than 2^63 bytes
+
+  constexpr explicit Translation(std::uint64_t raw) : raw_(raw) {}
+
+  std::uint64_t raw_;
+};
+
+/// What translate_and_get_limit() answers: where the bytes are and how many, never none; or why
+/// there are none. Two words; used as a Result is.
+class Limit {
+ public:
+  [[nodiscard]] static constexpr Limit found(HostPhysRange bytes) { return Limit(bytes); }
+  [[nodiscard]] static constexpr Limit missing(Missing reason) {
+    return Limit(HostPhysRange::of(HostPhysAddr(static_cast<std::uint64_t>(reason)), 0));
+  }
+
+  [[nodiscard]] constexpr bool has_value() const { return !bytes_.is_empty(); }
+  constexpr explicit operator bool() const { return has_value(); }
+  /// The bytes; aborts when there are none.
+  [[nodiscard]] constexpr const HostPhysRange& value() const {
+    check(has_value(), "value() of a limit of nothing");
+    return bytes_;
+  }
+  [[nodiscard]] constexpr const HostPhysRange& operator*() const { return value(); }
+  [[nodiscard]] constexpr const HostPhysRange* operator->() const { return &value(); }
+  /// The reason; aborts when there are bytes.
+  [[nodiscard]] constexpr Missing error() const {
+    check(!has_value(), "error() of a limit");
+    return static_cast<Missing>(bytes_.start().value());
+  }
+
+ private:
+  constexpr explicit Limit(HostPhysRange bytes) : bytes_(bytes) {}
+
+  HostPhysRange bytes_;  // empty: starts at the number of the reason
+};
 
 /// What query() knows about one page.
 struct PageInfo {

@@ -15,13 +15,14 @@ namespace nestling {
 namespace {
 
 // All lengths in SVG user units.
-constexpr unsigned kCell = 9;     // pitch of the cells; a cell is one less
-constexpr unsigned kAcross = 96;  // cells in a row
+constexpr unsigned kCell = 12;  // pitch of the cells; a cell is one less
+constexpr unsigned kAcross =
+    64;  // cells in a row: a power of two, so that rows are aligned as pages are
 constexpr unsigned kLeft = 24;
 constexpr unsigned kWidth = 2 * kLeft + kAcross * kCell;
 constexpr unsigned kHead = 30;  // the two lines of text above a strip take this
 /// Cells in the whole drawing, about: what a page or a screen shows.
-constexpr std::uint64_t kCellLimit = 6144;
+constexpr std::uint64_t kCellLimit = 4096;
 /// Strips in the drawing; areas beyond are named in a last line.
 constexpr std::size_t kAreaLimit = 48;
 
@@ -37,7 +38,7 @@ struct Look {
 constexpr std::array<Look, 7> kLooks = {{{"e", "#e8e6e1", "not populated"},
                                          {"q", "#cfe1ec", "under 1/3"},
                                          {"h", "#9fc6de", "under 2/3"},
-                                         {"m", "#6aa7cd", "partly"},
+                                         {"m", "#6aa7cd", "over 2/3"},
                                          {"s", "#2f7fb5", "4 KiB pages"},
                                          {"l", "#b2560d", "2 MiB pages"},
                                          {"g", "#5c1a6b", "1 GiB pages"}}};
@@ -169,7 +170,7 @@ std::string draw_legend(unsigned top) {
         "<rect class=\"{}\" x=\"{}\" y=\"{}\" width=\"11\" height=\"11\"/>"
         "<text x=\"{}\" y=\"{}\">{}</text>\n",
         look.name, x, top, x + 16, top + 10, look.legend);
-    x += 40 + 7 * static_cast<unsigned>(look.legend.size());
+    x += 34 + 7 * static_cast<unsigned>(look.legend.size());
   }
   return text;
 }

@@ -187,7 +187,7 @@ void translate(benchmark::State& state) {
   Stream stream;
   for (auto _ : state) {
     const auto host = world.space->translate(GuestPhysAddr(stream.below(size)));
-    benchmark::DoNotOptimize(host->value());
+    benchmark::DoNotOptimize(host.value());
   }
 }
 BENCHMARK(translate)->ArgNames({"MiB", "page"})->ArgsProduct({{2, 1024, 65536}, {0, 1, 2}});

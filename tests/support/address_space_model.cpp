@@ -525,7 +525,7 @@ class ModelRun {
                  ? Failure(fmt::format("page {:#x}: {}", index, name_of(host.error())))
                  : std::nullopt;
     }
-    if (!page.populated || host->value() % kPageSize != offset) {
+    if (!page.populated || host.value().value() % kPageSize != offset) {
       return fmt::format("page {:#x} has a translation", index);
     }
     if (page.alloc) {
