@@ -18,9 +18,9 @@ Error with_memory_hint(Error error) {
   return error;
 }
 
-Result<void> add_memory_slots(Vm& vm, const Ram& ram) {
+Result<void> add_memory_slots(Vm& vm, const GuestRam& ram) {
   std::uint32_t slot = 0;
-  for (const Ram::Region& region : ram.regions()) {
+  for (const GuestRam::Region& region : ram.regions()) {
     if (auto done = vm.add_memory_slot(slot++, region.guest, region.host); !done) {
       return failure(with_memory_hint(done.error()));
     }
@@ -37,7 +37,7 @@ Result<std::unique_ptr<Machine>> Machine::create(const KvmSystem& kvm, const Ima
   if (!ranges) {
     return failure(ranges.error());
   }
-  auto ram = Ram::create(*ranges);
+  auto ram = GuestRam::create(*ranges);
   if (!ram) {
     return failure(with_memory_hint(ram.error()));
   }
@@ -55,7 +55,7 @@ Result<std::unique_ptr<Machine>> Machine::create(const KvmSystem& kvm, const Ima
 Result<void> Machine::assemble(const KvmSystem& kvm, const Image& image,
                                const MachineConfig& config,
                                const MachineSurroundings& surroundings) {
-  if (auto done = add_memory_slots(vm_, ram_); !done) {
+  if (auto done = add_memory_slots(vm_, *ram_); !done) {
     return done;
   }
   if (irqchip_ == Irqchip::kInKernel) {
@@ -85,13 +85,14 @@ Result<void> Machine::assemble(const KvmSystem& kvm, const Image& image,
     vcpus.push_back(std::move(*vcpu));
   }
   std::vector<GuestPhysRange> ram_ranges;
-  for (const Ram::Region& region : ram_.regions()) {
+  for (const GuestRam::Region& region : ram_->regions()) {
     ram_ranges.push_back(region.guest);
   }
   const std::vector<DeviceEntry> devices = platform_->device_list();
   const BootRequest request{
       .image = image, .ram = ram_ranges, .command_line = config.command_line, .devices = devices};
-  if (auto done = boot_vcpus(kvm, vcpus, irqchip_, request, ram_, surroundings.log); !done) {
+  if (auto done = boot_vcpus(kvm, vcpus, irqchip_, request, ram_->memory(), surroundings.log);
+      !done) {
     return done;
   }
   for (Vcpu& vcpu : vcpus) {

@@ -8,7 +8,6 @@
 #include <string>
 #include <vector>
 
-#include "addrspace/ram.h"
 #include "base/log.h"
 #include "base/result.h"
 #include "boot/image.h"
@@ -16,6 +15,7 @@
 #include "devices/room_listener.h"
 #include "vmm/exit_handler.h"
 #include "vmm/exit_trace.h"
+#include "vmm/guest_ram.h"
 #include "vmm/kvm_system.h"
 #include "vmm/platform.h"
 #include "vmm/vcpu_runner.h"
@@ -68,14 +68,14 @@ class Machine {
   void look_for_hang();
 
   [[nodiscard]] Platform& platform() { return *platform_; }
-  [[nodiscard]] GuestMemory& memory() { return ram_; }
+  [[nodiscard]] GuestRam& ram() { return *ram_; }
   [[nodiscard]] ExitCounts exit_counts() const;
   [[nodiscard]] std::uint64_t unclaimed_count() const { return handler_->unclaimed_count(); }
   /// The vCPU whose exit decided the run, else the first.
   [[nodiscard]] VcpuRunner& deciding_runner();
 
  private:
-  Machine(Ram ram, Vm vm, const MachineConfig& config)
+  Machine(std::unique_ptr<GuestRam> ram, Vm vm, const MachineConfig& config)
       : ram_(std::move(ram)),
         vm_(std::move(vm)),
         irqchip_(config.irqchip),
@@ -88,7 +88,7 @@ class Machine {
   void run_vcpu(VcpuRunner& runner, std::chrono::steady_clock::time_point start);
   [[nodiscard]] bool is_every_vcpu_stuck() const;
 
-  Ram ram_;
+  std::unique_ptr<GuestRam> ram_;
   Vm vm_;
   Irqchip irqchip_;
   VerdictBox verdicts_;

@@ -43,6 +43,18 @@ std::optional<ConsoleTarget> parse_console(const std::string& text) {
   return std::nullopt;
 }
 
+/// "text" or "svg:PATH"; empty when it is neither.
+std::optional<MapTarget> parse_map(const std::string& text) {
+  constexpr std::string_view kSvgPrefix = "svg:";
+  if (text == "text") {
+    return MapTarget{.kind = MapTarget::Kind::kText, .path = {}};
+  }
+  if (text.starts_with(kSvgPrefix) && text.size() > kSvgPrefix.size()) {
+    return MapTarget{.kind = MapTarget::Kind::kSvg, .path = text.substr(kSvgPrefix.size())};
+  }
+  return std::nullopt;
+}
+
 /// `validator`, which says `message` when it refuses, and nothing in the help: the option's type
 /// name does.
 CLI::Validator saying(CLI::Validator validator, std::string message) {
@@ -103,6 +115,7 @@ struct RunArguments {
   bool strict = false;
   bool verbose = false;
   std::string console = "stdio";
+  std::string map;
   std::string report_path;
   std::string trace_path;
 
@@ -123,6 +136,7 @@ struct RunArguments {
     options.unclaimed = strict ? UnclaimedPolicy::kStop : UnclaimedPolicy::kGoOn;
     options.verbosity = verbose ? Verbosity::kVerbose : Verbosity::kNormal;
     options.console = parse_console(console).value_or(ConsoleTarget{});
+    options.map = parse_map(map).value_or(MapTarget{});
     if (!report_path.empty()) {
       options.report_path = report_path;
     }
@@ -180,6 +194,12 @@ struct RunArguments {
         })
         ->type_name("stdio|none|file:PATH")
         ->default_str("stdio")
+        ->group(kGroup);
+    command.add_option("--map", map, "draw which guest memory was used: as text, or as a picture")
+        ->check([](const std::string& text) {
+          return parse_map(text) ? std::string() : "give text or svg:PATH";
+        })
+        ->type_name("text|svg:PATH")
         ->group(kGroup);
     command.add_option("--json", report_path, "write everything about the run to this file")
         ->type_name("PATH")

@@ -10,11 +10,13 @@
 #include <string>
 #include <utility>
 
+#include "addrspace/space_map.h"
 #include "boot/elf_symbols.h"
 #include "boot/open_image.h"
 #include "vmm/architecture.h"
 #include "vmm/kvm_api.h"
 #include "vmm/kvm_system.h"
+#include "vmm/output_file.h"
 #include "vmm/run_report.h"
 #include "vmm/run_session.h"
 #include "vmm/version.h"
@@ -44,12 +46,14 @@ class RunCommand {
   [[nodiscard]] int finish(Verdict verdict);
   [[nodiscard]] int finish(const Error& error);
   void complete_report(RunSession& session, const Image& image, Verdict& verdict);
+  void draw_map(GuestRam& ram, Verdict& verdict);
   [[nodiscard]] std::string summary(const Verdict& verdict) const;
 
   const RunOptions& options_;
   const Log log_;
   const steady_clock::time_point start_ = steady_clock::now();
   RunReport report_;
+  std::string text_map_;
 };
 
 /// For text of several lines that must not be cut by other output.
@@ -82,11 +86,27 @@ bool is_crash(VerdictKind kind) {
          kind == VerdictKind::kGuestPanic;
 }
 
+void RunCommand::draw_map(GuestRam& ram, Verdict& verdict) {
+  if (options_.map.kind == MapTarget::Kind::kNone) {
+    return;
+  }
+  auto drawn = ram.learn_residency();
+  if (drawn && options_.map.kind == MapTarget::Kind::kText) {
+    text_map_ = text_map(ram.space());
+  } else if (drawn) {
+    drawn = write_output_file(options_.map.path, svg_map(ram.space()));
+  }
+  if (!drawn) {
+    verdict = with_lost_output(std::move(verdict), drawn.error());
+  }
+}
+
 void RunCommand::complete_report(RunSession& session, const Image& image, Verdict& verdict) {
   Machine& machine = session.machine();
   report_.exits = machine.exit_counts();
   report_.unclaimed_accesses = machine.unclaimed_count();
   report_.last_console_line = session.last_console_line();
+  draw_map(machine.ram(), verdict);
   if (!has_place(verdict.kind)) {
     return;
   }
@@ -98,7 +118,7 @@ void RunCommand::complete_report(RunSession& session, const Image& image, Verdic
   VcpuRunner& runner = machine.deciding_runner();
   const std::vector<ExitRecord> last_exits = runner.recent_exits().list();
   const auto postmortem = examine({.vcpu = runner.vcpu(),
-                                   .memory = machine.memory(),
+                                   .memory = machine.ram().memory(),
                                    .symbols = symbols ? *symbols : none,
                                    .last_exits = last_exits,
                                    .exit_count = runner.recent_exits().total(),
@@ -149,6 +169,7 @@ int RunCommand::finish(Verdict verdict) {
       verdict = with_lost_output(std::move(verdict), done.error());
     }
   }
+  show(text_map_);
   // A guest that reports its own panic has usually said why.
   if (verdict.kind != VerdictKind::kGuestPanic || log_.verbosity() == Verbosity::kVerbose) {
     show(report_.crash_report);

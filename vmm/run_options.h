@@ -21,6 +21,13 @@ struct ConsoleTarget {
   std::string path;  ///< for kFile
 };
 
+/// Whether and where a map of the guest's memory is drawn when the run is over.
+struct MapTarget {
+  enum class Kind : std::uint8_t { kNone, kText, kSvg };
+  Kind kind = Kind::kNone;
+  std::string path;  ///< for kSvg
+};
+
 /// Whether the machine gets interrupt controllers.
 enum class IrqchipChoice : std::uint8_t { kAsImageNeeds, kOn, kOff };
 
@@ -32,6 +39,7 @@ struct RunOptions {
   std::optional<std::chrono::milliseconds> timeout;
   UnclaimedPolicy unclaimed = UnclaimedPolicy::kGoOn;
   ConsoleTarget console;
+  MapTarget map;
   IrqchipChoice irqchip = IrqchipChoice::kAsImageNeeds;
   ExitCodeStyle exit_code_style = ExitCodeStyle::kPlain;
   std::string kvm_device = "/dev/kvm";

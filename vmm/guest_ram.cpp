@@ -1,0 +1,101 @@
+// Areas in a pool of anonymous memory, and mincore() to see which of their pages exist.
+#include "vmm/guest_ram.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+namespace nestling {
+
+namespace {
+
+constexpr std::uint64_t kHugePage = bytes_of(PageSize::k2MiB);
+
+constexpr std::uint64_t rounded_up(std::uint64_t size) {
+  return (size + kHugePage - 1) & ~(kHugePage - 1);
+}
+
+/// Addresses for `ranges`, each placed like its guest addresses modulo 2 MiB, and for the tables
+/// that would map all of it in 4 KiB pages. Addresses cost nothing.
+std::uint64_t capacity_for(std::span<const GuestPhysRange> ranges) {
+  std::uint64_t capacity = 8 * kHugePage;
+  for (const GuestPhysRange& range : ranges) {
+    capacity += rounded_up(range.size()) + kHugePage + rounded_up(range.size() / 256);
+  }
+  return capacity;
+}
+
+Error refused(const SpaceError& error) {
+  return make_error(ErrorKind::kHostRefused, "guest RAM: {}", describe(error));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<GuestRam>> GuestRam::create(std::span<const GuestPhysRange> ranges) {
+  auto pool = RamPool::create({.capacity = capacity_for(ranges),
+                               .backing = AnonymousBacking{AnonymousBacking::HugePages::kNever}});
+  if (!pool) {
+    return failure(pool.error());
+  }
+  constexpr std::uint64_t kFourLevelWidth = 48;
+  auto space = AddressSpace::create(
+      **pool, {.range = GuestPhysRange::of(GuestPhysAddr(0), 1ULL << kFourLevelWidth),
+               .format = Stage2Kind::kEpt4,
+               .fault_granule = kPageSize});
+  if (!space) {
+    return failure(space.error());
+  }
+  std::unique_ptr<GuestRam> ram(new GuestRam(*std::move(pool), *std::move(space)));
+  for (const GuestPhysRange& range : ranges) {
+    const auto mapped = ram->space_->map_alloc(range, Populate::kOnTouch, {.name = "ram"});
+    if (!mapped) {
+      return failure(refused(mapped.error()));
+    }
+    ram->space_->visit_areas(range, [&](const Area& area) {
+      ram->regions_.push_back(
+          {range, ram->pool_->bytes(HostPhysRange::of(area.host, range.size()))});
+    });
+  }
+  return ram;
+}
+
+Result<void> GuestRam::learn_chunk(GuestPhysRange chunk, std::span<std::byte> host) {
+  page_is_resident_.resize(host.size() / kPageSize);
+  if (mincore(host.data(), host.size(), page_is_resident_.data()) != 0) {
+    return failure(host_error("mincore of guest RAM", errno));
+  }
+  const auto is_resident = [](unsigned char flags) { return (flags & 1U) != 0; };
+  auto page = page_is_resident_.begin();
+  while (true) {
+    page = std::find_if(page, page_is_resident_.end(), is_resident);
+    if (page == page_is_resident_.end()) {
+      return {};
+    }
+    const auto behind = std::find_if_not(page, page_is_resident_.end(), is_resident);
+    const auto index = static_cast<std::uint64_t>(page - page_is_resident_.begin());
+    const auto count = static_cast<std::uint64_t>(behind - page);
+    const auto run = GuestPhysRange::of(chunk.start() + index * kPageSize, count * kPageSize);
+    if (const auto done = space_->populate(run); !done) {
+      return failure(refused(done.error()));
+    }
+    page = behind;
+  }
+}
+
+Result<void> GuestRam::learn_residency() {
+  constexpr std::uint64_t kChunk = bytes_of(PageSize::k1GiB);
+  for (const Region& region : regions_) {
+    for (std::uint64_t done = 0; done < region.guest.size(); done += kChunk) {
+      const std::uint64_t size = std::min(kChunk, region.guest.size() - done);
+      const auto chunk = GuestPhysRange::of(region.guest.start() + done, size);
+      if (auto learned = learn_chunk(chunk, region.host.subspan(done, size)); !learned) {
+        return learned;
+      }
+    }
+  }
+  return {};
+}
+
+}  // namespace nestling
