@@ -30,14 +30,14 @@ struct Guest {
     const auto mapped = space->map_alloc(
         GuestPhysRange::of(GuestPhysAddr(0), kMapped + (4ULL << 20)), Populate::kNow, area);
     check(mapped.has_value(), "mapping the benchmark's RAM");
-    set(kTables, kTables + 0x1003);
-    set(kTables + 0x1000, kTables + 0x2003);
+    set(GuestPhysAddr(kTables), kTables + 0x1003);
+    set(GuestPhysAddr(kTables + 0x1000), kTables + 0x2003);
     const bool small = page_size == PageSize::k4KiB;
     for (std::uint64_t i = 0; i < 512; ++i) {
       const std::uint64_t table = kTables + 0x3000 + i * kPageSize;
-      set(kTables + 0x2000 + i * 8, small ? table | 3 : i << 21 | 0x83);
+      set(GuestPhysAddr(kTables + 0x2000 + i * 8), small ? table | 3 : i << 21 | 0x83);
       for (std::uint64_t j = 0; small && j < 512; ++j) {
-        set(table + j * 8, i << 21 | j << 12 | 3);
+        set(GuestPhysAddr(table + j * 8), i << 21 | j << 12 | 3);
       }
     }
     state.cr0 = 0x8001'0001;
@@ -45,8 +45,8 @@ struct Guest {
     state.cr4 = 0x20;
     state.efer = 0xd00;
   }
-  void set(std::uint64_t gpa, std::uint64_t entry) const {
-    const auto host = space->translate(GuestPhysAddr(gpa));
+  void set(GuestPhysAddr gpa, std::uint64_t entry) const {
+    const auto host = space->translate(gpa);
     const auto bytes = pool->bytes(HostPhysRange::of(host.value(), sizeof entry));
     check(exchange_entry(bytes, {0, entry}) == TableMemory::Swap::kDone, "a table's entry");
   }
@@ -61,7 +61,9 @@ void translate_virt_random(benchmark::State& run, SpaceStage2::Cache cache) {
   SpaceStage2 stage2(*guest.space, cache);
   std::mt19937_64 random(1);
   std::vector<GuestVirtAddr> addresses;
-  for (int i = 0; i < 1 << 14; ++i) {
+  constexpr std::size_t kAddresses = 1 << 14;
+  addresses.reserve(kAddresses);
+  for (std::size_t i = 0; i < kAddresses; ++i) {
     addresses.emplace_back(random() % (static_cast<std::uint64_t>(run.range(1)) << 20));
   }
   std::size_t next = 0;

@@ -128,8 +128,7 @@ namespace riscv64 {
   const std::uint64_t mode = state.satp >> 60;
   const unsigned width = mode == 9 ? 48 : mode == 10 ? 57 : 39;
   const std::uint64_t raw = random() << (64 - width);
-  const std::uint64_t address =
-      static_cast<std::uint64_t>(static_cast<std::int64_t>(raw) >> (64 - width));
+  const auto address = static_cast<std::uint64_t>(static_cast<std::int64_t>(raw) >> (64 - width));
   return GuestVirtAddr(one_in(random, 30) ? address ^ 1ULL << (random() % 64) : address);
 }
 

@@ -117,7 +117,7 @@ class Image {
 
   /// Whether the guest can tell us what becomes of the access: tables outside memory end it, and a
   /// fetch must land on the right byte.
-  [[nodiscard]] bool is_comparable(const GuestWalk& dry, GuestAccess access) {
+  [[nodiscard]] static bool is_comparable(const GuestWalk& dry, GuestAccess access) {
     if (!dry.outcome) {
       return std::holds_alternative<PagingFault>(dry.outcome.error());
     }

@@ -153,8 +153,8 @@ TEST_P(KvmTranslate, AgreesOnRandomTables) {
 }
 
 std::string mode_name(const testing::TestParamInfo<PagingMode>& info) {
-  constexpr std::array names{"Off", "Legacy", "Pae", "FourLevels", "FiveLevels"};
-  return names.at(static_cast<std::size_t>(info.param));
+  constexpr std::array kNames{"Off", "Legacy", "Pae", "FourLevels", "FiveLevels"};
+  return kNames.at(static_cast<std::size_t>(info.param));
 }
 
 INSTANTIATE_TEST_SUITE_P(Modes, KvmTranslate,
