@@ -530,7 +530,7 @@ class ModelRun {
     }
     if (page.alloc) {
       std::uint64_t content = 0;
-      std::memcpy(&content, pool_->pointer(host->aligned_down(kPageSize)), sizeof content);
+      std::memcpy(&content, pool_->pointer(host.value().aligned_down(kPageSize)), sizeof content);
       if (content != page.content) {
         return fmt::format("page {:#x} holds {:#x}, not {:#x}", index, content, page.content);
       }

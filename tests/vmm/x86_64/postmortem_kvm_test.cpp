@@ -44,7 +44,7 @@ Result<Postmortem> crash(const std::vector<std::uint8_t>& code) {
   const SymbolTable symbols;
   const std::vector<ExitRecord> exits = runner.recent_exits().list();
   return examine({.vcpu = runner.vcpu(),
-                  .memory = (*machine)->memory(),
+                  .memory = (*machine)->ram().memory(),
                   .symbols = symbols,
                   .last_exits = exits,
                   .exit_count = runner.recent_exits().total(),
