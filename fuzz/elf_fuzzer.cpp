@@ -4,13 +4,13 @@
 #include <span>
 #include <vector>
 
-#include "addrspace/ram.h"
 #include "base/check.h"
 #include "boot/elf_image.h"
 #include "boot/elf_symbols.h"
 #include "boot/x86_64/prepare_boot.h"
 #include "boot/x86_64/ram_layout.h"
 #include "tests/support/guarded_bytes.h"
+#include "tests/support/ram.h"
 
 namespace nestling {
 namespace {

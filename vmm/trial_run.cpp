@@ -4,12 +4,13 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <memory>
 #include <utility>
 #include <vector>
 
-#include "addrspace/ram.h"
 #include "boot/flat_image.h"
 #include "vmm/architecture.h"
+#include "vmm/guest_ram.h"
 #include "vmm/trial_code.h"
 
 namespace nestling {
@@ -28,7 +29,7 @@ constexpr std::size_t kMostRuns = 10 * kTimedExits;
 
 /// RAM, a VM and its vCPU, destroyed in the order KVM wants.
 struct TrialMachine {
-  Ram ram;
+  std::unique_ptr<GuestRam> ram;
   Vm vm;
   Vcpu vcpu;
 };
@@ -38,7 +39,7 @@ Result<TrialMachine> make_machine(const KvmSystem& kvm, std::span<const std::byt
   if (!ranges) {
     return failure(ranges.error());
   }
-  auto ram = Ram::create(*ranges);
+  auto ram = GuestRam::create(*ranges);
   if (!ram) {
     return failure(ram.error());
   }
@@ -47,7 +48,7 @@ Result<TrialMachine> make_machine(const KvmSystem& kvm, std::span<const std::byt
     return failure(vm.error());
   }
   std::uint32_t slot = 0;
-  for (const Ram::Region& region : ram->regions()) {
+  for (const GuestRam::Region& region : (*ram)->regions()) {
     if (auto done = vm->add_memory_slot(slot++, region.guest, region.host); !done) {
       return failure(done.error());
     }
@@ -62,11 +63,12 @@ Result<TrialMachine> make_machine(const KvmSystem& kvm, std::span<const std::byt
   }
   const BootRequest request{.image = *image, .ram = *ranges, .command_line = {}, .devices = {}};
   const Log log(Verbosity::kNormal);
-  if (auto done = boot_vcpus(kvm, std::span(&*vcpu, 1), Irqchip::kAbsent, request, *ram, log);
+  if (auto done =
+          boot_vcpus(kvm, std::span(&*vcpu, 1), Irqchip::kAbsent, request, (*ram)->memory(), log);
       !done) {
     return failure(done.error());
   }
-  return TrialMachine{std::move(*ram), std::move(*vm), std::move(*vcpu)};
+  return TrialMachine{*std::move(ram), std::move(*vm), std::move(*vcpu)};
 }
 
 /// Times exits, all of which must be of the kind `Expected`.

@@ -13,9 +13,9 @@
 
 #include "addrspace/guest_atomics.h"
 #include "addrspace/io_vectors.h"
-#include "addrspace/ram.h"
 #include "addrspace/space_memory.h"
 #include "tests/support/fake_guest_memory.h"
+#include "tests/support/ram.h"
 
 namespace nestling {
 namespace {

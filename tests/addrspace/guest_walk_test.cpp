@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "addrspace/ram.h"
+#include "tests/support/ram.h"
 
 namespace nestling {
 namespace {

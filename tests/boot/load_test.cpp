@@ -3,9 +3,9 @@
 
 #include <gtest/gtest.h>
 
-#include "addrspace/ram.h"
 #include "boot/elf_image.h"
 #include "tests/support/elf_builder.h"
+#include "tests/support/ram.h"
 
 namespace nestling {
 namespace {

@@ -8,8 +8,8 @@
 #include <span>
 #include <utility>
 
-#include "addrspace/ram.h"
 #include "base/check.h"
+#include "tests/support/ram.h"
 #include "vmm/x86_64/cpu_state.h"
 
 namespace nestling::x86_64 {

@@ -6,11 +6,11 @@
 
 #include <gtest/gtest.h>
 
-#include "addrspace/ram.h"
 #include "boot/elf_image.h"
 #include "boot/flat_image.h"
 #include "boot/x86_64/ram_layout.h"
 #include "tests/support/elf_builder.h"
+#include "tests/support/ram.h"
 
 namespace nestling::x86_64 {
 namespace {
