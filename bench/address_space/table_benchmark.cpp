@@ -32,7 +32,8 @@ class AddressSource {
     // Zipf with exponent 1 by inversion, over pages that are spread out by a multiplication.
     std::mt19937_64 random(1);
     std::uniform_real_distribution<double> unit(0, 1);
-    const double pages = static_cast<double>(footprint / kPageSize);
+    const std::uint64_t page_count = footprint / kPageSize;
+    const auto pages = static_cast<double>(page_count);
     for (std::uint64_t& draw : zipf_) {
       const auto rank = static_cast<std::uint64_t>(std::exp(unit(random) * std::log(pages)));
       draw = rank * 0x9e37'79b9'7f4a'7c15ULL * kPageSize & mask_;
@@ -95,6 +96,7 @@ class LoadChain {
   [[nodiscard]] std::uint64_t look_up(std::uint64_t gpa) const {
     const std::uint64_t* table = root_;
     for (unsigned level = 3; level > LastLevel; --level) {
+      // NOLINTNEXTLINE(performance-no-int-to-ptr): that entries are pointers is the point.
       table = reinterpret_cast<const std::uint64_t*>(table[gpa >> (12 + 9 * level) & 511]);
     }
     return table[gpa >> (12 + 9 * LastLevel) & 511] | (gpa & (bytes_at_level(LastLevel) - 1));
