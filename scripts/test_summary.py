@@ -40,7 +40,7 @@ class Summary:
         self.skips = collections.OrderedDict()
 
     def add_case(self, suite, case, verdict):
-        name = f"{suite}: {case.get('name')}"
+        name = f"{suite}: {case.get('name').partition('  # GetParam')[0]}"
         output = case.findtext("system-out") or ""
         failure = case.find("failure")
         status = case.get("status")

@@ -134,7 +134,8 @@ def main():
     bad = 0
     known = set()
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for output in pool.map(tidy.run, stale):
+        for done in concurrent.futures.as_completed([pool.submit(tidy.run, each) for each in stale]):
+            output = done.result()
             bad += bool(output)
             for finding in separate(output):
                 if finding not in known:  # one in a header comes with each file that includes it
