@@ -46,7 +46,7 @@ class EveryFormat : public ::testing::TestWithParam<Stage2Kind> {};
 TEST_P(EveryFormat, AnswersLikeAFlatModelAfterEveryOperation) {
   ModelSetup setup = testing::small_setup(GetParam());
   const std::uint64_t seed = 1000 * (1 + static_cast<std::uint64_t>(GetParam()));
-  const std::size_t count = is_nightly() ? 40'000 : 400;
+  const std::size_t count = is_nightly() ? 40'000 : 200;
   for (const std::uint64_t granule : {1ULL << 12, 1ULL << 16, 1ULL << 21}) {
     setup.fault_granule = granule;
     run(setup, seed + granule, count);
@@ -59,13 +59,13 @@ TEST_P(EveryFormat, ChangesNothingWhenMemoryRunsOutInTheMiddleOfAnything) {
   for (const std::uint64_t limit_pages : {3U, 40U, 700U}) {
     setup.limit = limit_pages * kPageSize;
     setup.fault_granule = limit_pages == 40 ? 1ULL << 16 : 1ULL << 21;
-    run(setup, seed + limit_pages, is_nightly() ? 20'000 : 250);
+    run(setup, seed + limit_pages, is_nightly() ? 20'000 : 120);
   }
 }
 
 TEST_P(EveryFormat, AnswersLikeAFlatModelWithPagesOfOneGibibyte) {
   const ModelSetup setup = testing::large_setup(GetParam());
-  run(setup, 77 + static_cast<std::uint64_t>(GetParam()), is_nightly() ? 500 : 4);
+  run(setup, 77 + static_cast<std::uint64_t>(GetParam()), is_nightly() ? 500 : 3);
 }
 
 INSTANTIATE_TEST_SUITE_P(AddressSpace, EveryFormat, ::testing::ValuesIn(kStage2Kinds),
