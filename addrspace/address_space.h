@@ -204,6 +204,10 @@ class AddressSpace {
   using Reason = SpaceError::Reason;
   using Refusal = std::optional<SpaceError>;
   class Extent;
+  struct Hole {
+    std::uint64_t size;
+    std::uint64_t alignment;
+  };
   /// An access from the VMM's side, and whose it is.
   struct Attempt {
     GuestPhysRange range;
@@ -216,8 +220,8 @@ class AddressSpace {
   [[nodiscard]] MemoryFault fault_at(GuestPhysAddr at, MemoryFault::Reason reason, const Area* area,
                                      const Attempt& attempt);
   [[nodiscard]] Result<SpanList, MemoryFault> populated_spans(const Attempt& attempt);
-  [[nodiscard]] std::optional<GuestPhysAddr> first_hole(GuestPhysRange within, std::uint64_t size,
-                                                        std::uint64_t alignment) const;
+  [[nodiscard]] std::optional<GuestPhysAddr> first_hole(GuestPhysRange within,
+                                                        const Hole& wanted) const;
 
   [[nodiscard]] static SpaceError error(Reason reason, GuestPhysRange range);
   [[nodiscard]] static SpaceError error(const PoolError& cause, GuestPhysRange range);

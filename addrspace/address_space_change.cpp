@@ -179,7 +179,7 @@ Result<void, SpaceError> AddressSpace::protect(GuestPhysRange range, Access acce
   if (!plan) {
     return failure(error(plan.error(), range));
   }
-  const Result<void, SpaceError> rewritten =
+  Result<void, SpaceError> rewritten =
       rewrite_parts(range, [&](Area& part) { part.access = access; });
   if (!rewritten) {
     return rewritten;

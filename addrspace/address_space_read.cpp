@@ -160,23 +160,23 @@ Result<GuestPhysAddr, SpaceError> AddressSpace::find_free(GuestPhysAddr hint, st
     if (within->contains(hint)) {
       const GuestPhysRange from_hint =
           GuestPhysRange::of(hint, within->last().offset_from(hint) + 1);
-      if (const auto found = first_hole(from_hint, size, alignment)) {
+      if (const auto found = first_hole(from_hint, {size, alignment})) {
         return *found;
       }
     }
-    if (const auto found = first_hole(*within, size, alignment)) {
+    if (const auto found = first_hole(*within, {size, alignment})) {
       return *found;
     }
   }
   return failure(error(Reason::kNoRoom, limit));
 }
 
-std::optional<GuestPhysAddr> AddressSpace::first_hole(GuestPhysRange within, std::uint64_t size,
-                                                      std::uint64_t alignment) const {
+std::optional<GuestPhysAddr> AddressSpace::first_hole(GuestPhysRange within,
+                                                      const Hole& wanted) const {
   const Guard guard = epochs_.enter();
-  std::optional<GuestPhysAddr> candidate = within.start().aligned_up(alignment);
+  std::optional<GuestPhysAddr> candidate = within.start().aligned_up(wanted.alignment);
   while (candidate) {
-    const auto hole = GuestPhysRange::make(*candidate, size);
+    const auto hole = GuestPhysRange::make(*candidate, wanted.size);
     if (!hole || !within.contains(*hole)) {
       return std::nullopt;
     }
@@ -184,7 +184,7 @@ std::optional<GuestPhysAddr> AddressSpace::first_hole(GuestPhysRange within, std
     if (next == nullptr || !next->range.overlaps(*hole)) {
       return candidate;
     }
-    candidate = (next->range.last() + 1).aligned_up(alignment);
+    candidate = (next->range.last() + 1).aligned_up(wanted.alignment);
   }
   return std::nullopt;
 }

@@ -29,13 +29,18 @@ enum class AuditPolicy : std::uint8_t {
   return backend == Backend::kLinear ? "linear" : "alloc";
 }
 
-/// A count that one thread changes and others read.
+/// A count that one thread changes and others read. Copied as a number is.
 class SharedCount {
  public:
   // NOLINTNEXTLINE(google-explicit-constructor): a number with another way of being read.
   SharedCount(std::uint64_t value) : value_(value) {}
   SharedCount(const SharedCount& other) : value_(other.get()) {}
+  SharedCount(SharedCount&& other) noexcept : value_(other.get()) {}
   SharedCount& operator=(const SharedCount& other) {
+    set(other.get());
+    return *this;
+  }
+  SharedCount& operator=(SharedCount&& other) noexcept {
     set(other.get());
     return *this;
   }

@@ -16,6 +16,8 @@ class PoolTableFrames final : public TableFrames {
  public:
   /// `pool` must outlive this object. `limit`: bytes of tables that may exist at a time.
   PoolTableFrames(RamPool& pool, std::uint64_t limit) : pool_(pool), limit_(limit) {}
+  PoolTableFrames(const PoolTableFrames&) = delete;
+  PoolTableFrames& operator=(const PoolTableFrames&) = delete;
   ~PoolTableFrames() override;
 
   [[nodiscard]] std::optional<HostPhysRange> allocate(std::uint64_t size) override;
