@@ -5,6 +5,8 @@
 #include <ctime>
 #include <string>
 
+#include <fmt/format.h>
+
 #include "tests/program/program_test.h"
 
 namespace nestling::testing {
@@ -163,9 +165,10 @@ TEST_F(GuestKernel, PortSweepHurtsNobodyWhereOtherDevicesAre) {
     const std::size_t space = range.find(' ');
     const std::string first = range.substr(0, space);
     const std::string last = range.substr(space + 1);
-    const ProgramEnd end = run("port-sweep", {"--cmdline", "first=" + first + " last=" + last});
+    const ProgramEnd end =
+        run("port-sweep", {"--cmdline", fmt::format("first={} last={}", first, last)});
     expect_exit_code(end, 0);
-    expect_contains(end.output, "\nswept ports " + first + " to " + last + "\n");
+    expect_contains(end.output, fmt::format("\nswept ports {} to {}\n", first, last));
   }
 }
 
