@@ -205,8 +205,8 @@ class AddressSpace {
   using Refusal = std::optional<SpaceError>;
   class Extent;
   struct Hole {
-    std::uint64_t size;
-    std::uint64_t alignment;
+    std::uint64_t size = 0;
+    std::uint64_t alignment = kPageSize;
   };
   /// An access from the VMM's side, and whose it is.
   struct Attempt {

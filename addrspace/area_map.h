@@ -150,8 +150,8 @@ class AreaMap::Edit {
 
   /// Adds an area that overlaps none.
   [[nodiscard]] bool insert(const Area& area);
-  /// Takes out the area that starts at `start`, which exists.
-  [[nodiscard]] bool erase(GuestPhysAddr start);
+  /// Takes out the area that starts at `start_address`, which exists.
+  [[nodiscard]] bool erase(GuestPhysAddr start_address);
   /// Puts `area` in the place of the one with the same start.
   [[nodiscard]] bool replace(const Area& area);
 

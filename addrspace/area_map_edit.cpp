@@ -273,9 +273,9 @@ bool AreaMap::Edit::insert_child(Path& path, std::uint64_t start, Node* child) {
   return true;
 }
 
-bool AreaMap::Edit::erase(GuestPhysAddr gpa) {
+bool AreaMap::Edit::erase(GuestPhysAddr start_address) {
   Path path;
-  const std::uint64_t start = gpa.value();
+  const std::uint64_t start = start_address.value();
   Leaf* const leaf = root_ == nullptr ? nullptr : descend(start, path);
   if (leaf == nullptr) {
     return false;

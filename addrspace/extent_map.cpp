@@ -1,6 +1,9 @@
 // Best fit over two indices of the same free extents.
 #include "addrspace/extent_map.h"
 
+#include <iterator>
+#include <utility>
+
 namespace nestling {
 
 namespace {
@@ -9,102 +12,116 @@ namespace {
 /// is taken that is long enough for any alignment.
 constexpr std::size_t kCandidates = 8;
 
-/// Where `wanted` bytes go in the `size` free bytes from `start` on, or nothing if they do not fit.
-std::optional<std::uint64_t> placed(std::uint64_t start, std::uint64_t size, std::uint64_t wanted,
-                                    Placement placement) {
-  if (size < wanted) {
-    return std::nullopt;
-  }
-  const std::uint64_t mask = placement.modulus - 1;
-  const std::uint64_t slack = size - wanted;
-  const std::uint64_t skip = placement.end == Placement::End::kFront
-                                 ? (placement.remainder - start) & mask
-                                 : (start + slack - placement.remainder) & mask;
-  if (skip > slack) {
-    return std::nullopt;
-  }
-  return placement.end == Placement::End::kFront ? start + skip : start + slack - skip;
+HostPhysRange extent_of(std::uint64_t start, std::uint64_t size) {
+  return HostPhysRange::of(HostPhysAddr(start), size);
 }
+
+/// Bytes from the start of `extent` to behind its last.
+std::uint64_t behind(HostPhysRange extent) { return extent.start().value() + extent.size(); }
 
 }  // namespace
 
 ExtentMap::ExtentMap(HostPhysRange all) : all_(all) {
   if (!all.is_empty()) {
-    insert(all.start().value(), all.size());
+    insert(all);
     free_bytes_ = all.size();
   }
 }
 
+/// Where the bytes asked for go in the free `extent`, or nothing if they do not fit.
+std::optional<std::uint64_t> ExtentMap::placed(HostPhysRange extent, const Demand& demand) {
+  if (extent.size() < demand.size) {
+    return std::nullopt;
+  }
+  const Placement& placement = demand.placement;
+  const std::uint64_t start = extent.start().value();
+  const std::uint64_t mask = placement.modulus - 1;
+  const std::uint64_t slack = extent.size() - demand.size;
+  const bool is_front = placement.end == Placement::End::kFront;
+  const std::uint64_t skip = is_front ? (placement.remainder - start) & mask
+                                      : (start + slack - placement.remainder) & mask;
+  if (skip > slack) {
+    return std::nullopt;
+  }
+  return is_front ? start + skip : start + slack - skip;
+}
+
 std::optional<HostPhysRange> ExtentMap::take(std::uint64_t size, Placement placement) {
   check(size != 0 && is_power_of_two(placement.modulus), "extent asked for");
-  if (const auto taken = take_first_fitting(size, size, placement, kCandidates)) {
+  const Demand demand{.size = size, .placement = placement};
+  if (const auto taken = take_first_fitting(size, demand, kCandidates)) {
     return taken;
   }
   const std::optional<std::uint64_t> enough = checked_add(size, placement.modulus - 1);
   if (enough) {
-    if (const auto taken = take_first_fitting(*enough, size, placement, 1)) {
+    if (const auto taken = take_first_fitting(*enough, demand, 1)) {
       return taken;
     }
   }
   // Nearly nothing is left: look at every extent that is long enough.
-  return take_first_fitting(size, size, placement, by_size_.size());
+  return take_first_fitting(size, demand, by_size_.size());
 }
 
-std::optional<HostPhysRange> ExtentMap::take_first_fitting(Size at_least, Size wanted,
-                                                           Placement placement,
+std::optional<HostPhysRange> ExtentMap::take_first_fitting(Size at_least, const Demand& demand,
                                                            std::size_t candidates) {
   auto candidate = by_size_.lower_bound({at_least, 0});
   for (; candidates != 0 && candidate != by_size_.end(); --candidates, ++candidate) {
-    const auto [size, start] = *candidate;
-    if (const auto taken = cut(start, size, wanted, placement)) {
+    const auto& [size, start] = *candidate;
+    if (const auto taken = cut(extent_of(start, size), demand)) {
       return taken;
     }
   }
   return std::nullopt;
 }
 
-std::optional<HostPhysRange> ExtentMap::cut(Start start, Size size, Size wanted,
-                                            Placement placement) {
-  const std::optional<std::uint64_t> first = placed(start, size, wanted, placement);
+std::optional<HostPhysRange> ExtentMap::cut(HostPhysRange extent, const Demand& demand) {
+  const std::optional<std::uint64_t> first = placed(extent, demand);
   if (!first) {
     return std::nullopt;
   }
-  const Size before = *first - start;
-  const Size after = size - before - wanted;
+  const Size before = *first - extent.start().value();
+  const Size after = extent.size() - before - demand.size;
   if (before == 0 && after == 0) {
-    erase(start, size);
+    erase(extent);
   } else if (before == 0) {
-    resize(start, size, start + wanted, after);
+    resize({.from = extent, .to = extent_of(*first + demand.size, after)});
   } else {
-    resize(start, size, start, before);
+    resize({.from = extent, .to = extent_of(extent.start().value(), before)});
     if (after != 0) {
-      insert(*first + wanted, after);
+      insert(extent_of(*first + demand.size, after));
     }
   }
-  free_bytes_ -= wanted;
-  return HostPhysRange::of(HostPhysAddr(*first), wanted);
+  free_bytes_ -= demand.size;
+  return extent_of(*first, demand.size);
 }
 
 void ExtentMap::give_back(HostPhysRange range) {
   check(is_taken(range), "extent given back twice");
-  Start start = range.start().value();
-  Size size = range.size();
-  free_bytes_ += size;
-  const auto next = by_start_.lower_bound(start);
-  const bool joins_next = next != by_start_.end() && next->first == start + size;
-  const bool joins_previous =
-      next != by_start_.begin() && std::prev(next)->first + std::prev(next)->second == start;
-  if (joins_previous) {
-    const auto [previous_start, previous_size] = *std::prev(next);
-    if (joins_next) {
-      size += next->second;
-      erase(next->first, next->second);
+  free_bytes_ += range.size();
+  const auto next = by_start_.upper_bound(range.start().value());
+  std::optional<HostPhysRange> following;
+  if (next != by_start_.end() && next->first == behind(range)) {
+    following = extent_of(next->first, next->second);
+  }
+  std::optional<HostPhysRange> previous;
+  if (next != by_start_.begin()) {
+    const auto& [start, size] = *std::prev(next);
+    if (start + size == range.start().value()) {
+      previous = extent_of(start, size);
     }
-    resize(previous_start, previous_size, previous_start, previous_size + size);
-  } else if (joins_next) {
-    resize(next->first, next->second, start, next->second + size);
+  }
+  const std::uint64_t first = previous ? previous->start().value() : range.start().value();
+  const std::uint64_t end = following ? behind(*following) : behind(range);
+  const HostPhysRange joined = extent_of(first, end - first);
+  if (previous) {
+    if (following) {
+      erase(*following);
+    }
+    resize({.from = *previous, .to = joined});
+  } else if (following) {
+    resize({.from = *following, .to = joined});
   } else {
-    insert(start, size);
+    insert(joined);
   }
 }
 
@@ -120,29 +137,31 @@ bool ExtentMap::is_taken(HostPhysRange range) const {
          std::prev(next)->first + std::prev(next)->second <= range.start().value();
 }
 
-void ExtentMap::resize(Start old_start, Size old_size, Start new_start, Size new_size) {
-  // The nodes move instead of dying: no allocation on the common paths.
-  auto size_node = by_size_.extract({old_size, old_start});
-  size_node.value() = {new_size, new_start};
+/// The nodes move instead of dying: no allocation on the common paths.
+void ExtentMap::resize(const Change& change) {
+  const Start old_start = change.from.start().value();
+  const Start new_start = change.to.start().value();
+  auto size_node = by_size_.extract({change.from.size(), old_start});
+  size_node.value() = {change.to.size(), new_start};
   by_size_.insert(std::move(size_node));
   if (old_start == new_start) {
-    by_start_.find(old_start)->second = new_size;
+    by_start_.find(old_start)->second = change.to.size();
     return;
   }
   auto start_node = by_start_.extract(old_start);
   start_node.key() = new_start;
-  start_node.mapped() = new_size;
+  start_node.mapped() = change.to.size();
   by_start_.insert(std::move(start_node));
 }
 
-void ExtentMap::insert(Start start, Size size) {
-  by_start_.emplace(start, size);
-  by_size_.emplace(size, start);
+void ExtentMap::insert(HostPhysRange extent) {
+  by_start_.emplace(extent.start().value(), extent.size());
+  by_size_.emplace(extent.size(), extent.start().value());
 }
 
-void ExtentMap::erase(Start start, Size size) {
-  by_start_.erase(start);
-  by_size_.erase({size, start});
+void ExtentMap::erase(HostPhysRange extent) {
+  by_start_.erase(extent.start().value());
+  by_size_.erase({extent.size(), extent.start().value()});
 }
 
 }  // namespace nestling

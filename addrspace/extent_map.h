@@ -48,14 +48,23 @@ class ExtentMap {
   using Start = std::uint64_t;
   using Size = std::uint64_t;
 
-  [[nodiscard]] std::optional<HostPhysRange> take_first_fitting(Size at_least, Size wanted,
-                                                                Placement placement,
+  struct Demand {
+    Size size = 0;
+    Placement placement;
+  };
+  struct Change {
+    HostPhysRange from;
+    HostPhysRange to;
+  };
+
+  [[nodiscard]] static std::optional<std::uint64_t> placed(HostPhysRange extent,
+                                                           const Demand& demand);
+  [[nodiscard]] std::optional<HostPhysRange> take_first_fitting(Size at_least, const Demand& demand,
                                                                 std::size_t candidates);
-  [[nodiscard]] std::optional<HostPhysRange> cut(Start start, Size size, Size wanted,
-                                                 Placement placement);
-  void resize(Start old_start, Size old_size, Start new_start, Size new_size);
-  void insert(Start start, Size size);
-  void erase(Start start, Size size);
+  [[nodiscard]] std::optional<HostPhysRange> cut(HostPhysRange extent, const Demand& demand);
+  void resize(const Change& change);
+  void insert(HostPhysRange extent);
+  void erase(HostPhysRange extent);
 
   HostPhysRange all_;
   std::map<Start, Size> by_start_;

@@ -18,11 +18,16 @@ using nestling::testing::SpaceOperation;
 constexpr std::size_t kBytes = 8;
 constexpr std::size_t kMostOperations = 96;
 
+/// Two bytes, low first.
+std::uint64_t number_from(std::span<const std::uint8_t> bytes) {
+  return std::uint64_t{bytes[0]} | std::uint64_t{bytes[1]} << 8;
+}
+
 SpaceOperation operation_from(std::span<const std::uint8_t> bytes, std::uint64_t pages) {
   SpaceOperation operation;
   operation.kind = static_cast<SpaceOperation::Kind>(bytes[0] % SpaceOperation::kKinds);
-  operation.page = static_cast<std::uint32_t>((bytes[1] | bytes[2] << 8) % (pages + 2));
-  operation.count = static_cast<std::uint32_t>((bytes[3] | bytes[4] << 8) % (pages + 2));
+  operation.page = static_cast<std::uint32_t>(number_from(bytes.subspan(1)) % (pages + 2));
+  operation.count = static_cast<std::uint32_t>(number_from(bytes.subspan(3)) % (pages + 2));
   operation.host = bytes[5] * 8U;
   operation.choice = bytes[6];
   if ((bytes[7] & 1U) != 0) {  // whole pages of 2 MiB

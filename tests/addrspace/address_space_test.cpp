@@ -336,7 +336,7 @@ TEST_F(AddressSpaceTest, FindsNoHoleThatReachesBeyondTheLimit) {
             Reason::kNoRoom);
   EXPECT_EQ(space->find_free(GuestPhysAddr(2 * kMiB), 2 * kMiB, limit, kPageSize).value(),
             GuestPhysAddr(kMiB));
-  EXPECT_EQ(space->find_free(GuestPhysAddr(kTop), kMiB, limit, kPageSize).value(),
+  EXPECT_EQ(space->find_free(GuestPhysAddr(kTop), 256 * kPageSize, limit, kPageSize).value(),
             GuestPhysAddr(kMiB));
 }
 

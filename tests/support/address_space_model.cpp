@@ -80,10 +80,10 @@ class ModelRun {
   explicit ModelRun(const ModelSetup& setup)
       : setup_(setup),
         pages_(setup.range.size() / kPageSize),
-        host_owner_stamp_(kPoolSize / kPageSize),
+        host_owner_stamp_(pool_size(setup) / kPageSize),
         mirror_(setup.range) {
     auto pool = RamPool::create(
-        {.capacity = kPoolSize,
+        {.capacity = pool_size(setup),
          .backing = AnonymousBacking{.huge_pages = AnonymousBacking::HugePages::kNever}});
     check(pool.has_value(), "pool for a model run");
     pool_ = std::move(*pool);
@@ -128,7 +128,10 @@ class ModelRun {
   }
 
  private:
-  static constexpr std::uint64_t kPoolSize = 32ULL << 30;
+  /// Room for every page of the space twice over, frames and tables.
+  [[nodiscard]] static std::uint64_t pool_size(const ModelSetup& setup) {
+    return std::max<std::uint64_t>(64ULL << 20, setup.range.size() / (1ULL << 21) * (4ULL << 21));
+  }
 
   [[nodiscard]] GuestPhysAddr address(std::uint64_t page) const {
     return setup_.range.start() + page * kPageSize;
