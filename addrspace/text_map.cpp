@@ -28,11 +28,11 @@ std::string access_text(Access access) {
 /// "1x1G 3x2M 17x4K", large first; "-" when there are none.
 std::string pages_text(const BytesByPageSize& resident) {
   std::string text;
-  for (auto size = kPageSizes.rbegin(); size != kPageSizes.rend(); ++size) {
+  for (const PageSize size : {PageSize::k1GiB, PageSize::k2MiB, PageSize::k4KiB}) {
     const std::uint64_t count =
-        (resident[*size] + bytes_of(*size) - 1) / bytes_of(*size);  // a page cut by an area counts
+        (resident[size] + bytes_of(size) - 1) / bytes_of(size);  // a page cut by an area counts
     if (count != 0) {
-      text += fmt::format("{}{}x{}", text.empty() ? "" : " ", count, name_of(*size));
+      text += fmt::format("{}{}x{}", text.empty() ? "" : " ", count, name_of(size));
     }
   }
   return text.empty() ? "-" : text;

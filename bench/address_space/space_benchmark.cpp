@@ -34,7 +34,7 @@ struct World {
                                                      .fault_granule = granule})
                             .value())) {}
 
-  void must(const Result<void, SpaceError>& result) const {
+  static void must(const Result<void, SpaceError>& result) {
     check(result.has_value(), "an operation of a benchmark failed");
   }
 
@@ -102,8 +102,8 @@ class Stream {
 /// Areas of one page, a hole of one page behind each.
 void map_many(const World& world, std::uint64_t areas) {
   for (std::uint64_t i = 0; i < areas; ++i) {
-    world.must(world.space->map_linear(guest(2 * i * kPageSize, kPageSize),
-                                       HostPhysAddr(i * kPageSize), {.name = "area"}));
+    World::must(world.space->map_linear(guest(2 * i * kPageSize, kPageSize),
+                                        HostPhysAddr(i * kPageSize), {.name = "area"}));
   }
 }
 
@@ -136,7 +136,7 @@ BENCHMARK(limit_query_sorted_vector)->Arg(1)->Arg(1000)->Arg(100'000);
 
 void byte_buffer(benchmark::State& state) {
   const World world;
-  world.must(world.space->map_alloc(guest(0, kGiB), Populate::kNow, {.name = "ram"}));
+  World::must(world.space->map_alloc(guest(0, kGiB), Populate::kNow, {.name = "ram"}));
   const auto size = static_cast<std::uint64_t>(state.range(0));
   Stream stream;
   for (auto _ : state) {
@@ -152,8 +152,8 @@ void byte_buffer_scattered(benchmark::State& state) {
   const World world;
   constexpr std::uint64_t kPages = 4096;
   for (std::uint64_t i = 0; i < kPages; ++i) {
-    world.must(world.space->map_linear(guest(i * kPageSize, kPageSize),
-                                       HostPhysAddr((kPages - i) * kPageSize), {.name = "area"}));
+    World::must(world.space->map_linear(guest(i * kPageSize, kPageSize),
+                                        HostPhysAddr((kPages - i) * kPageSize), {.name = "area"}));
   }
   const auto size = static_cast<std::uint64_t>(state.range(0));
   Stream stream;
@@ -168,8 +168,8 @@ BENCHMARK(byte_buffer_scattered)->Arg(64)->Arg(4096)->Arg(64 << 10)->Arg(1 << 20
 void byte_buffer_half_populated(benchmark::State& state) {
   // Where not all of an area is there, the entries of the range have to be looked at.
   const World world(PageSize::k4KiB);
-  world.must(world.space->map_alloc(guest(0, kGiB), Populate::kOnTouch, {.name = "ram"}));
-  world.must(world.space->populate(guest(0, kGiB / 2)));
+  World::must(world.space->map_alloc(guest(0, kGiB), Populate::kOnTouch, {.name = "ram"}));
+  World::must(world.space->populate(guest(0, kGiB / 2)));
   const auto size = static_cast<std::uint64_t>(state.range(0));
   Stream stream;
   for (auto _ : state) {
@@ -183,7 +183,7 @@ BENCHMARK(byte_buffer_half_populated)->Arg(64)->Arg(4096)->Arg(64 << 10)->Arg(1 
 void translate(benchmark::State& state) {
   const World world(kPageSizes.at(static_cast<std::size_t>(state.range(1))));
   const std::uint64_t size = static_cast<std::uint64_t>(state.range(0)) * kMiB;
-  world.must(world.space->map_alloc(guest(0, size), Populate::kNow, {.name = "ram"}));
+  World::must(world.space->map_alloc(guest(0, size), Populate::kNow, {.name = "ram"}));
   Stream stream;
   for (auto _ : state) {
     const auto host = world.space->translate(GuestPhysAddr(stream.below(size)));
@@ -205,7 +205,7 @@ void map_lazy_gibibyte(benchmark::State& state) {
   for (auto _ : state) {
     const auto start = Clock::now();
     for (std::uint64_t i = 0; i < kBatch; ++i) {
-      world.must(
+      World::must(
           world.space->map_alloc(guest(i * kGiB, kGiB), Populate::kOnTouch, {.name = "ram"}));
     }
     state.SetIterationTime(seconds_since(start) / kBatch);
@@ -216,12 +216,12 @@ BENCHMARK(map_lazy_gibibyte)->UseManualTime();
 
 void populate_gibibyte(benchmark::State& state) {
   const World world(kPageSizes.at(static_cast<std::size_t>(state.range(0))));
-  world.must(world.space->map_alloc(guest(0, kGiB), Populate::kOnTouch, {.name = "ram"}));
+  World::must(world.space->map_alloc(guest(0, kGiB), Populate::kOnTouch, {.name = "ram"}));
   for (auto _ : state) {
     const auto start = Clock::now();
-    world.must(world.space->populate(guest(0, kGiB)));
+    World::must(world.space->populate(guest(0, kGiB)));
     state.SetIterationTime(seconds_since(start));
-    world.must(world.space->discard(guest(0, kGiB)));
+    World::must(world.space->discard(guest(0, kGiB)));
   }
 }
 BENCHMARK(populate_gibibyte)->ArgName("page")->DenseRange(0, 2)->UseManualTime();
@@ -229,18 +229,19 @@ BENCHMARK(populate_gibibyte)->ArgName("page")->DenseRange(0, 2)->UseManualTime()
 void page_fault(benchmark::State& state) {
   const World world(PageSize::k4KiB, kPageSize);
   constexpr std::uint64_t kPages = kGiB / kPageSize;
-  world.must(world.space->map_alloc(guest(0, kGiB), Populate::kOnTouch, {.name = "ram"}));
+  constexpr std::uint64_t kTouches = kPages / 8;
+  World::must(world.space->map_alloc(guest(0, kGiB), Populate::kOnTouch, {.name = "ram"}));
   const bool is_random = state.range(0) != 0;
   std::uint64_t page = 0;
   for (auto _ : state) {
     const auto start = Clock::now();
-    for (std::uint64_t i = 0; i < kPages / 8; ++i) {
+    for (std::uint64_t i = 0; i < kTouches; ++i) {
       page = (page + (is_random ? 99'991 : 1)) % kPages;
       benchmark::DoNotOptimize(
           world.space->handle_page_fault(GuestPhysAddr(page * kPageSize), Access::write()));
     }
-    state.SetIterationTime(seconds_since(start) / (kPages / 8));
-    world.must(world.space->discard(guest(0, kGiB)));
+    state.SetIterationTime(seconds_since(start) / static_cast<double>(kTouches));
+    World::must(world.space->discard(guest(0, kGiB)));
   }
 }
 BENCHMARK(page_fault)->ArgName("random")->Arg(0)->Arg(1)->UseManualTime()->Iterations(200);
@@ -248,9 +249,9 @@ BENCHMARK(page_fault)->ArgName("random")->Arg(0)->Arg(1)->UseManualTime()->Itera
 void unmap_gibibyte(benchmark::State& state) {
   const World world(kPageSizes.at(static_cast<std::size_t>(state.range(0))));
   for (auto _ : state) {
-    world.must(world.space->map_alloc(guest(0, kGiB), Populate::kNow, {.name = "ram"}));
+    World::must(world.space->map_alloc(guest(0, kGiB), Populate::kNow, {.name = "ram"}));
     const auto start = Clock::now();
-    world.must(world.space->unmap(guest(0, kGiB)));
+    World::must(world.space->unmap(guest(0, kGiB)));
     state.SetIterationTime(seconds_since(start));
   }
 }
@@ -261,7 +262,7 @@ void unmap_one_area(benchmark::State& state) {
   const auto areas = static_cast<std::uint64_t>(state.range(0));
   const AreaOptions options{.name = "area"};
   for (std::uint64_t i = 0; i < areas; ++i) {
-    world.must(
+    World::must(
         world.space->map_alloc(guest(2 * i * kPageSize, kPageSize), Populate::kOnTouch, options));
   }
   Stream stream;
@@ -276,11 +277,11 @@ void unmap_one_area(benchmark::State& state) {
     }
     const auto begin = Clock::now();
     for (const std::uint64_t start : chosen) {
-      world.must(world.space->unmap(guest(start, kPageSize)));
+      World::must(world.space->unmap(guest(start, kPageSize)));
     }
     state.SetIterationTime(seconds_since(begin) / kBatch);
     for (const std::uint64_t start : chosen) {
-      world.must(world.space->map_alloc(guest(start, kPageSize), Populate::kOnTouch, options));
+      World::must(world.space->map_alloc(guest(start, kPageSize), Populate::kOnTouch, options));
     }
   }
 }
