@@ -53,7 +53,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       nestling::kStage2Kinds.at(input[0] % nestling::kStage2Kinds.size()));
   setup.fault_granule = nestling::kPageSize << (input[1] % 10);
   if ((input[1] & 0x80U) != 0) {
-    setup.limit = (input[1] & 0x7fU) * 8 * nestling::kPageSize;
+    setup.limit = std::uint64_t{input[1] & 0x7fU} * 8 * nestling::kPageSize;
   }
   const std::uint64_t pages = setup.range.size() / nestling::kPageSize;
   std::vector<SpaceOperation> operations;
