@@ -64,7 +64,7 @@ ControlLoop::~ControlLoop() {
 void ControlLoop::wake_input() {
   const std::uint64_t one = 1;
   // Fails only when the counter is full, and then the thread is awake already.
-  (void)!write(wake_.get(), &one, sizeof one);
+  [[maybe_unused]] const ssize_t written = write(wake_.get(), &one, sizeof one);
 }
 
 int ControlLoop::timeout_ms(std::chrono::steady_clock::time_point next_tick) const {
@@ -120,7 +120,7 @@ void ControlLoop::loop() {
     }
     if (polled[1].revents != 0) {
       std::uint64_t count = 0;
-      (void)!read(wake_.get(), &count, sizeof count);
+      [[maybe_unused]] const ssize_t got = read(wake_.get(), &count, sizeof count);
       offer_input();
     }
     if (polled[2].revents != 0) {

@@ -131,7 +131,7 @@ std::optional<Verdict> ExitHandler::on(const UnknownExit& exit) {
 }
 
 std::optional<Verdict> ExitHandler::handle(const Exit& exit) {
-  return std::visit([this](const auto& each) { return on(each); }, exit);
+  return std::visit([&](const auto& each) { return on(each); }, exit);
 }
 
 }  // namespace nestling

@@ -206,7 +206,7 @@ std::size_t RunSession::on_input(std::span<const std::byte> bytes) {
   }
   for_guest_.insert(for_guest_.end(), outcome.for_guest.begin(), outcome.for_guest.end());
   send_typed();
-  constexpr std::size_t kMostTypedAhead = 64 * 1024;
+  constexpr std::size_t kMostTypedAhead = std::size_t{64} * 1024;
   if (for_guest_.size() > kMostTypedAhead) {
     for_guest_.resize(kMostTypedAhead);  // as a terminal's own queue does
   }

@@ -34,6 +34,7 @@ class RunSession final : private ControlEvents, private RoomListener {
 
   RunSession(const RunSession&) = delete;
   RunSession& operator=(const RunSession&) = delete;
+  ~RunSession() override = default;
 
   /// Builds the machine and runs it. `start` is when the process started, `times` is filled in on
   /// the way. Fails, before the guest's first instruction, with the error that prevented the run.

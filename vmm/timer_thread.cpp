@@ -52,7 +52,7 @@ void TimerThread::loop() {
       continue;
     }
     const auto left = earliest->second - clock_.now();
-    if (left > left.zero()) {
+    if (left > std::chrono::nanoseconds::zero()) {
       changed_.wait_for(lock, left);
       continue;
     }

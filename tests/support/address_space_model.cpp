@@ -224,7 +224,7 @@ class ModelRun {
                : space_->map_alloc(range_of(operation), eager ? Populate::kNow : Populate::kOnTouch,
                                    options);
     if (did_succeed(result, possible, failure)) {
-      deltas_.push_back(std::nullopt);
+      deltas_.emplace_back(std::nullopt);
       alter_pages(operation, [&](Page& each, std::uint64_t i) {
         each = page;
         each.frame = host + i * kPageSize;

@@ -27,10 +27,10 @@ std::uint32_t core_id_bits(std::uint32_t vcpu_count) {
   return static_cast<std::uint32_t>(std::bit_width(vcpu_count - 1));
 }
 
-kvm_cpuid_entry2 topology_leaf(std::uint32_t function, std::uint32_t index) {
+/// A leaf that answers for several subleaves, of which this is the first.
+kvm_cpuid_entry2 topology_leaf(std::uint32_t function) {
   kvm_cpuid_entry2 entry{};
   entry.function = function;
-  entry.index = index;
   entry.flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX;
   return entry;
 }
@@ -39,16 +39,18 @@ kvm_cpuid_entry2 topology_leaf(std::uint32_t function, std::uint32_t index) {
 void append_topology(CpuidTable& table, std::uint32_t function, CpuPosition position) {
   constexpr std::uint32_t kThreadLevel = 1;
   constexpr std::uint32_t kCoreLevel = 2;
-  kvm_cpuid_entry2 threads = topology_leaf(function, 0);
+  kvm_cpuid_entry2 threads = topology_leaf(function);
   threads.ebx = 1;
   threads.ecx = (kThreadLevel << 8) | 0;
   threads.edx = position.vcpu_id;
-  kvm_cpuid_entry2 cores = topology_leaf(function, 1);
+  kvm_cpuid_entry2 cores = topology_leaf(function);
+  cores.index = 1;
   cores.eax = core_id_bits(position.vcpu_count);
   cores.ebx = position.vcpu_count;
   cores.ecx = (kCoreLevel << 8) | 1;
   cores.edx = position.vcpu_id;
-  kvm_cpuid_entry2 end = topology_leaf(function, 2);
+  kvm_cpuid_entry2 end = topology_leaf(function);
+  end.index = 2;
   end.ecx = 2;
   end.edx = position.vcpu_id;
   table.insert(table.end(), {threads, cores, end});
