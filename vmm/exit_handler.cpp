@@ -130,6 +130,7 @@ std::optional<Verdict> ExitHandler::on(const UnknownExit& exit) {
   return unhandled(fmt::format("KVM exit reason {}, which Nestling does not know", exit.reason));
 }
 
+// NOLINTNEXTLINE(readability-convert-member-functions-to-static): two of the overloads need this.
 std::optional<Verdict> ExitHandler::handle(const Exit& exit) {
   return std::visit([&](const auto& each) { return on(each); }, exit);
 }
