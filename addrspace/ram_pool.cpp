@@ -260,6 +260,9 @@ void RamPool::uncommit_host_pages(HostPhysRange range) {
 }
 
 void RamPool::give_to_host(HostPhysRange range) {
+  if (retired_.load(std::memory_order_relaxed)) {
+    return;
+  }
   int result = 0;
   do {
     result = fd_.get() < 0 ? madvise(pointer(range.start()), range.size(), MADV_DONTNEED)

@@ -145,6 +145,12 @@ class RamPool {
 
   /// Changes the limit; below what is committed it only refuses more.
   void set_limit(std::uint64_t limit) { limit_.store(limit, std::memory_order_relaxed); }
+  /// For a pool that is about to go, with whatever is in it: from now on nothing is given back to
+  /// the host piece by piece, and nothing can be committed.
+  void retire() {
+    set_limit(0);
+    retired_.store(true, std::memory_order_relaxed);
+  }
   [[nodiscard]] Statistics statistics() const;
 
  private:
@@ -168,6 +174,7 @@ class RamPool {
   std::atomic<std::uint64_t> committed_peak_ = 0;
   std::atomic<std::uint64_t> refusals_ = 0;
   std::atomic<std::uint64_t> wiped_ = 0;
+  std::atomic<bool> retired_ = false;
 
   mutable std::mutex mutex_;  ///< guards what follows
   ExtentMap extents_;

@@ -53,9 +53,13 @@ Result<std::unique_ptr<ControlLoop>> ControlLoop::start(const Config& config,
   return loop;
 }
 
-ControlLoop::~ControlLoop() {
+void ControlLoop::request_stop() {
   stopping_ = true;
   wake_input();
+}
+
+ControlLoop::~ControlLoop() {
+  request_stop();
   if (thread_.joinable()) {
     thread_.join();
   }

@@ -71,6 +71,10 @@ class ControlLoop {
   /// Stops the thread and waits for it; no event is told afterwards.
   ~ControlLoop();
 
+  /// Makes the thread end soon, without waiting for it: an event that is being told goes on. Any
+  /// thread.
+  void request_stop();
+
   /// Offers untaken input again. Any thread.
   void wake_input();
 

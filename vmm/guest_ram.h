@@ -31,7 +31,8 @@ class GuestRam {
 
   GuestRam(const GuestRam&) = delete;
   GuestRam& operator=(const GuestRam&) = delete;
-  ~GuestRam() = default;
+  /// The whole pool goes at once: its pages need not go one by one before.
+  ~GuestRam() { pool_->retire(); }
 
   /// Guest memory as the VMM's own parts use it.
   [[nodiscard]] GuestMemory& memory() { return memory_; }

@@ -133,7 +133,7 @@ Result<Verdict> RunSession::run(const KvmSystem& kvm, const Image& image,
   control_ = std::move(*loop);
   times.first_guest_instruction = std::chrono::steady_clock::now() - start;
   Verdict verdict = machine_->run(start);
-  control_.reset();
+  control_->request_stop();  // it ends while the outputs are finished
   finish_outputs(verdict);
   times.end = std::chrono::steady_clock::now() - start;
   return verdict;

@@ -66,13 +66,15 @@ class RunSession final : private ControlEvents, private RoomListener {
   std::unique_ptr<ConsoleOutput> console_;
   std::unique_ptr<ExitTrace> trace_;
   std::unique_ptr<Machine> machine_;
-  std::unique_ptr<ControlLoop> control_;  // while the guest runs
 
   // The control loop's own.
   bool keys_active_ = false;
   ConsoleKeys keys_;
   std::vector<std::byte> for_guest_;
   std::uint64_t ticks_ = 0;
+
+  /// From the guest's first instruction on. The last member: its thread uses all the others.
+  std::unique_ptr<ControlLoop> control_;
 };
 
 }  // namespace nestling

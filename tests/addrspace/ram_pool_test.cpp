@@ -318,5 +318,14 @@ TEST(RamPool, KeepsItsCountsUnderManyThreads) {
   EXPECT_EQ(pool->statistics().reserved, 0U);
 }
 
+TEST(RamPool, CommitsNothingMoreOnceItIsRetired) {
+  auto pool = RamPool::create({.capacity = 2 << 20, .backing = AnonymousBacking{}}).value();
+  const HostPhysRange frames = pool->allocate(PageSize::k4KiB).value();
+  pool->retire();
+  EXPECT_FALSE(pool->allocate(PageSize::k4KiB).has_value());
+  pool->free(frames);
+  EXPECT_EQ(pool->statistics().committed, 0U);
+}
+
 }  // namespace
 }  // namespace nestling
