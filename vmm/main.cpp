@@ -302,8 +302,7 @@ int command_line(const std::vector<std::string>& arguments, int argc, const char
 }  // namespace nestling
 
 int main(int argc, char** argv) {
-  // A heap of its own for the control thread, which hardly allocates, is a twentieth of a short
-  // run.
+  // The control thread hardly allocates: a heap of its own would only cost address space and calls.
   mallopt(M_ARENA_MAX, 1);
   try {
     return nestling::command_line({argv + 1, argv + argc}, argc, argv);
