@@ -49,6 +49,12 @@ enum class DeviceKind : std::uint32_t {
   kExit = 3,
   kRtcCmos = 4,
   kPvpanic = 5,
+  // Those of arm64 machines.
+  kUartPl011 = 10,
+  kRtcPl031 = 11,
+  kGicDistributor = 12,
+  kGicCpuInterface = 13,    ///< GICv2
+  kGicRedistributors = 14,  ///< GICv3
 };
 enum class DeviceSpace : std::uint32_t { kPort = 1, kMmio = 2 };
 
@@ -60,7 +66,7 @@ struct DeviceEntry {
   DeviceSpace space = DeviceSpace::kPort;
   std::uint64_t address = 0;   ///< first port or guest-physical address
   std::uint64_t size = 0;      ///< bytes, or ports
-  std::uint32_t irq = kNoIrq;  ///< ISA IRQ or GSI
+  std::uint32_t irq = kNoIrq;  ///< ISA IRQ or GSI, on arm64 the GIC's INTID
   std::uint32_t reserved = 0;
 
   friend bool operator==(const DeviceEntry&, const DeviceEntry&) = default;

@@ -9,8 +9,19 @@ namespace nestling::guest {
 /// "NESTLING" as the bytes stand in memory.
 inline constexpr std::uint64_t kBootInfoMagic = 0x474e'494c'5453'454eULL;
 
-/// Handed to the kernel's entry point by address: in RDI on x86_64, in X0 on arm64. All addresses
+/// Handed to the kernel's entry point by address: in RDI on x86_64, in X1 on arm64. All addresses
 /// are guest-physical, all sizes in bytes, all integers little-endian.
+///
+/// The rest of what a kernel finds at its entry point; interrupts are off, and registers that are
+/// not named hold zero:
+///
+/// x86_64: 64-bit mode, flat segments, the first 4 GiB mapped where they are by pages of 2 MiB; RSP
+/// at the zero return address on a stack of 16 KiB; SSE may be used; the IDT is empty.
+///
+/// arm64: EL1 on its own stack pointer, MMU and caches off, as Linux's boot protocol for arm64 has
+/// it; X0 is the address of the flattened device tree; SP the end of a stack of 16 KiB; floating
+/// point and SIMD may be used. VBAR_EL1 holds vectors of Nestling's: an exception before the kernel
+/// has its own ends the run as a triple fault does on x86.
 struct BootInfo {
   std::uint64_t magic;    // kBootInfoMagic
   std::uint32_t version;  // 1; a later version only appends fields
@@ -48,6 +59,12 @@ enum class DeviceKind : std::uint32_t {
   kExit = 3,  // write the exit status
   kRtcCmos = 4,
   kPvpanic = 5,
+  // Those of arm64 machines.
+  kUartPl011 = 10,
+  kRtcPl031 = 11,
+  kGicDistributor = 12,     // without one there is no interrupt controller
+  kGicCpuInterface = 13,    // GICv2
+  kGicRedistributors = 14,  // GICv3, 128 KiB for each CPU
 };
 enum class DeviceSpace : std::uint32_t { kPort = 1, kMmio = 2 };
 
@@ -56,7 +73,7 @@ struct DeviceEntry {
   DeviceSpace space;
   std::uint64_t address;   // first port or guest-physical address
   std::uint64_t size;      // bytes, or ports
-  std::uint32_t irq;       // ISA IRQ or GSI; kNoIrq where it has none
+  std::uint32_t irq;       // ISA IRQ or GSI, on arm64 the GIC's INTID; kNoIrq where it has none
   std::uint32_t reserved;  // 0
 };
 static_assert(sizeof(DeviceEntry) == 32);
@@ -86,7 +103,22 @@ inline constexpr std::uint8_t kI8042Reset = 0xfe;  // to the command port
 inline constexpr std::uint16_t kPortResetControl = 0xcf9;
 inline constexpr std::uint8_t kResetControlReset = 0x06;  // hard reset, and now
 
-/// The exit register in memory: a 4-byte write of the status ends the run.
+/// arm64 addresses and interrupts (INTIDs: 16 to 31 are a CPU's own, 32 and up are shared).
+inline constexpr std::uint64_t kMmioGicDistributor = 0x0800'0000;
+inline constexpr std::uint64_t kMmioGicCpuInterface = 0x0801'0000;
+inline constexpr std::uint64_t kMmioGicRedistributors = 0x080a'0000;
+inline constexpr std::uint64_t kGicRedistributorSize = 0x2'0000;
+inline constexpr std::uint64_t kMmioPl011 = 0x0900'0000;
+inline constexpr std::uint64_t kMmioPl031 = 0x0901'0000;
+inline constexpr std::uint64_t kMmioUart16550 = 0x0902'0000;  // registers are bytes, side by side
+inline constexpr std::uint64_t kMmioPvpanic = 0x0903'0000;    // one byte, as the port on x86
+inline constexpr std::uint32_t kIntidVirtualTimer = 27;
+inline constexpr std::uint32_t kIntidPhysicalTimer = 30;
+inline constexpr std::uint32_t kIntidPl011 = 33;
+inline constexpr std::uint32_t kIntidPl031 = 34;
+inline constexpr std::uint32_t kIntidUart16550 = 35;
+
+/// The exit register in memory: a 4-byte write of the status ends the run. Every architecture's.
 inline constexpr std::uint64_t kMmioExit = 0xd000'0000;
 
 }  // namespace nestling::guest

@@ -55,6 +55,11 @@ TEST(BootInfo, HasTheGuestsDeviceEntries) {
   EXPECT_TRUE(same_value(DeviceKind::kExit, guest::DeviceKind::kExit));
   EXPECT_TRUE(same_value(DeviceKind::kRtcCmos, guest::DeviceKind::kRtcCmos));
   EXPECT_TRUE(same_value(DeviceKind::kPvpanic, guest::DeviceKind::kPvpanic));
+  EXPECT_TRUE(same_value(DeviceKind::kUartPl011, guest::DeviceKind::kUartPl011));
+  EXPECT_TRUE(same_value(DeviceKind::kRtcPl031, guest::DeviceKind::kRtcPl031));
+  EXPECT_TRUE(same_value(DeviceKind::kGicDistributor, guest::DeviceKind::kGicDistributor));
+  EXPECT_TRUE(same_value(DeviceKind::kGicCpuInterface, guest::DeviceKind::kGicCpuInterface));
+  EXPECT_TRUE(same_value(DeviceKind::kGicRedistributors, guest::DeviceKind::kGicRedistributors));
   EXPECT_TRUE(same_value(DeviceSpace::kPort, guest::DeviceSpace::kPort));
   EXPECT_TRUE(same_value(DeviceSpace::kMmio, guest::DeviceSpace::kMmio));
 }

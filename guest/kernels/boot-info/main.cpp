@@ -43,6 +43,16 @@ std::string_view name_of(DeviceKind kind) {
       return "rtc";
     case DeviceKind::kPvpanic:
       return "pvpanic";
+    case DeviceKind::kUartPl011:
+      return "pl011";
+    case DeviceKind::kRtcPl031:
+      return "pl031";
+    case DeviceKind::kGicDistributor:
+      return "gic distributor";
+    case DeviceKind::kGicCpuInterface:
+      return "gic cpu interface";
+    case DeviceKind::kGicRedistributors:
+      return "gic redistributors";
   }
   return "?";
 }
