@@ -1,6 +1,8 @@
 // The yardstick: boots one kernel with the ioctls that no VMM can do without, and nothing else. No
 // devices but a UART that is always ready and the exit port, no checks a user would miss, no
-// threads.
+// threads. Its guest's memory is what the host makes of it: plain demand paging.
+// usage: bare_vm KERNEL [MEBIBYTES small|huge COMMAND-LINE]; the pages are the host's, 128 MiB of
+// them and small unless told otherwise.
 #include <elf.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
@@ -16,13 +18,15 @@
 // Guest-physical memory, all below the kernel's load address. The contract that it follows is the
 // one of Nestling's boot: 64-bit mode, 4 GiB identity-mapped, RDI = boot-info, a valid stack.
 enum {
-  kMemorySize = 128 << 20,
   kGdt = 0x1000,
   kBootInfo = 0x2000,
   kStackEnd = 0x4000,
   kPml4 = 0x4000,
   kPdpt = 0x5000,
   kPageDirectories = 0x6000,  // four
+  kMemoryMap = 0xa000,
+  kCommandLine = 0xb000,
+  kFreeMemory = 16 << 20,  // from here on the kernel may use all
 };
 
 static const uint64_t kBootInfoMagic = 0x474e494c5453454eULL;  // "NESTLING"
@@ -37,6 +41,15 @@ static void require(int fine, const char* what) {
     perror(what);
     exit(71);
   }
+}
+
+/// Memory on a boundary of 2 MiB, so that the host can use huge pages.
+static uint8_t* map_aligned(uint64_t size) {
+  const uint64_t huge_page = 2 << 20;
+  uint8_t* memory = mmap(NULL, size + huge_page, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  require(memory != MAP_FAILED, "mmap of guest memory");
+  return memory + (-(uintptr_t)memory & (huge_page - 1));
 }
 
 /// Copies the segments of the kernel into `memory`; the entry point.
@@ -57,10 +70,21 @@ static uint64_t load(const char* path, uint8_t* memory) {
   return header->e_entry;
 }
 
+static void write_boot_info(uint8_t* memory, uint64_t memory_size, const char* command_line) {
+  // BootInfo and one MemoryMapEntry, as in guest/abi.h.
+  const uint64_t usable = 1;
+  const size_t length = strnlen(command_line, 4000);
+  const uint64_t info[8] = {
+      kBootInfoMagic, (uint64_t)sizeof info << 32 | 1, kMemoryMap, 1, kCommandLine, length};
+  const uint64_t map[3] = {kFreeMemory, memory_size - kFreeMemory, usable};
+  memcpy(memory + kBootInfo, info, sizeof info);
+  memcpy(memory + kMemoryMap, map, sizeof map);
+  memcpy(memory + kCommandLine, command_line, length);
+}
+
 static void write_boot_structures(uint8_t* memory) {
   const uint64_t gdt[3] = {0, 0x00af9b000000ffff, 0x00cf93000000ffff};
   memcpy(memory + kGdt, gdt, sizeof gdt);
-  memcpy(memory + kBootInfo, &kBootInfoMagic, sizeof kBootInfoMagic);
   *(uint64_t*)(memory + kPml4) = kPdpt | 3;
   for (uint64_t gigabyte = 0; gigabyte < 4; ++gigabyte) {
     const uint64_t directory = kPageDirectories + gigabyte * 0x1000;
@@ -133,21 +157,23 @@ static int run(int vcpu, struct kvm_run* shared) {
 }
 
 int main(int argc, char** argv) {
-  if (argc != 2) {
-    fputs("usage: bare_vm KERNEL\n", stderr);
+  if (argc != 2 && argc != 5) {
+    fputs("usage: bare_vm KERNEL [MEBIBYTES small|huge COMMAND-LINE]\n", stderr);
     return 64;
   }
-  uint8_t* memory = mmap(NULL, kMemorySize, PROT_READ | PROT_WRITE,
-                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  require(memory != MAP_FAILED, "mmap of guest memory");
+  const uint64_t memory_size = (argc == 5 ? strtoull(argv[2], NULL, 10) : 128) << 20;
+  const int advice = argc == 5 && strcmp(argv[3], "huge") == 0 ? MADV_HUGEPAGE : MADV_NOHUGEPAGE;
+  uint8_t* memory = map_aligned(memory_size);
+  require(madvise(memory, memory_size, advice) == 0, "madvise of guest memory");
   const uint64_t entry = load(argv[1], memory);
   write_boot_structures(memory);
+  write_boot_info(memory, memory_size, argc == 5 ? argv[4] : "");
 
   const int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
   require(kvm >= 0, "/dev/kvm");
   const int vm = ioctl(kvm, KVM_CREATE_VM, 0);
   require(vm >= 0, "KVM_CREATE_VM");
-  const struct kvm_userspace_memory_region slot = {.memory_size = kMemorySize,
+  const struct kvm_userspace_memory_region slot = {.memory_size = memory_size,
                                                    .userspace_addr = (uintptr_t)memory};
   require(ioctl(vm, KVM_SET_USER_MEMORY_REGION, &slot) == 0, "KVM_SET_USER_MEMORY_REGION");
   const int vcpu = ioctl(vm, KVM_CREATE_VCPU, 0);
