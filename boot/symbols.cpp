@@ -107,6 +107,25 @@ std::string SymbolTable::describe(GuestVirtAddr address) const {
   return hit->offset == 0 ? name : fmt::format("{}+{:#x}", name, hit->offset);
 }
 
+std::vector<Symbol> SymbolTable::named(std::string_view name) const {
+  // The last part of a C++ name stands in the mangled one, which rules most symbols out cheaply.
+  std::string_view last_part = name.substr(0, name.find('('));
+  if (const auto colons = last_part.rfind("::"); colons != std::string_view::npos) {
+    last_part.remove_prefix(colons + 2);
+  }
+  std::vector<Symbol> found;
+  for (const Symbol& symbol : symbols_) {
+    if (symbol.name.find(last_part) == std::string_view::npos) {
+      continue;
+    }
+    const std::string readable = demangled(symbol.name);
+    if (symbol.name == name || readable == name || readable.substr(0, readable.find('(')) == name) {
+      found.push_back(symbol);
+    }
+  }
+  return found;
+}
+
 std::string demangled(std::string_view name) {
   std::string text(name);
   if (!name.starts_with("_Z") || name.size() > kMaxMangledName ||

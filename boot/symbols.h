@@ -48,6 +48,10 @@ class SymbolTable {
   /// empty where find() finds nothing.
   [[nodiscard]] std::string describe(GuestVirtAddr address) const;
 
+  /// The symbols called `name`, ascending: as it stands in the file, or demangled, with its
+  /// parameters or without them.
+  [[nodiscard]] std::vector<Symbol> named(std::string_view name) const;
+
   [[nodiscard]] bool is_empty() const { return symbols_.empty(); }
   [[nodiscard]] std::size_t size() const { return symbols_.size(); }
 

@@ -45,6 +45,29 @@ TEST(SymbolTable, LetsASymbolOfUnknownSizeReachUpToTheNext) {
   EXPECT_EQ(at(table, 0x2010), "") << "behind main, which says where it ends";
 }
 
+TEST(SymbolTable, FindsEverySymbolOfAName) {
+  const SymbolTable table({symbol(0x3000, 4, Kind::kObject, "count"),
+                           symbol(0x1000, 4, Kind::kObject, "count"),
+                           symbol(0x2000, 8, Kind::kFunction, "_ZN5guest4initEi"),
+                           symbol(0x2800, 8, Kind::kFunction, "_ZN5guest4initEv"),
+                           symbol(0x4000, 8, Kind::kObject, "counter")});
+  const auto starts = [&](std::string_view name) {
+    std::vector<std::uint64_t> found;
+    for (const Symbol& each : table.named(name)) {
+      found.push_back(each.start.value());
+    }
+    return found;
+  };
+  using Starts = std::vector<std::uint64_t>;
+  EXPECT_EQ(starts("count"), (Starts{0x1000, 0x3000}));
+  EXPECT_EQ(starts("guest::init"), (Starts{0x2000, 0x2800}));
+  EXPECT_EQ(starts("guest::init(int)"), Starts{0x2000});
+  EXPECT_EQ(starts("_ZN5guest4initEv"), Starts{0x2800});
+  EXPECT_EQ(starts("init"), Starts{});
+  EXPECT_EQ(starts("coun"), Starts{});
+  EXPECT_EQ(starts(""), Starts{});
+}
+
 TEST(SymbolTable, PrefersTheFunctionToAnObjectAroundIt) {
   const SymbolTable table({symbol(0x1000, 0x100, Kind::kObject, "table"),
                            symbol(0x1000, 0x100, Kind::kFunction, "code"),

@@ -1,0 +1,62 @@
+// WatchList: the bytes that `--watch` names, and which accesses hit them.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "addrspace/access.h"
+#include "addrspace/range.h"
+#include "base/result.h"
+#include "boot/image.h"
+#include "boot/symbols.h"
+
+namespace nestling {
+
+/// One `--watch` as far as its text alone tells.
+struct WatchRequest {
+  std::string text;    ///< as it was written
+  std::string symbol;  ///< of the kernel; empty where `start` is given
+  GuestPhysAddr start;
+  /// In bytes; nothing for all of a symbol.
+  std::optional<std::uint64_t> size;
+  Access access = Access::read_write();
+};
+
+/// Reads PLACE[:r|w|rw], where PLACE is START-LAST, START+SIZE, SYMBOL or SYMBOL+SIZE: numbers in
+/// hexadecimal after 0x, else decimal, sizes also with K, M or G. Fails with kUsage.
+[[nodiscard]] Result<WatchRequest> parse_watch(std::string_view text);
+
+/// Bytes of guest memory, not none, and the accesses of them that are told: reads, writes or both.
+struct WatchRange {
+  GuestPhysRange range;
+  Access access;
+  std::string text;  ///< as the user wrote it
+};
+
+/// Where `request` is in guest memory: a symbol is where `image` loads it. Fails with kUsage when
+/// the symbol is not there, stands for several things, or says no size.
+[[nodiscard]] Result<WatchRange> locate(const WatchRequest& request, const Image& image,
+                                        const SymbolTable& symbols);
+
+/// All watched ranges; immutable, so any thread may ask.
+class WatchList {
+ public:
+  WatchList() = default;
+  explicit WatchList(std::vector<WatchRange> ranges) : ranges_(std::move(ranges)) {}
+
+  [[nodiscard]] bool is_empty() const { return ranges_.empty(); }
+  [[nodiscard]] std::span<const WatchRange> ranges() const { return ranges_; }
+
+  /// The first range that an access of `bytes` hits, or null: a byte in common, and a right.
+  [[nodiscard]] const WatchRange* hit_by(GuestPhysRange bytes, Access access) const;
+
+ private:
+  std::vector<WatchRange> ranges_;
+};
+
+}  // namespace nestling
