@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string_view>
 
@@ -18,11 +19,13 @@ inline constexpr std::size_t kMaxCommandLineSize = 0xffff;
 /// Everything is lent for the call.
 struct BootRequest {
   const Image& image;
-  /// Ascending, disjoint, page-aligned, none empty (x86_64::ram_ranges).
+  /// Ascending, disjoint, page-aligned, none empty (ram_ranges of the architecture).
   std::span<const GuestPhysRange> ram;
   std::string_view command_line;
   std::span<const DeviceEntry> devices;
   RamContents ram_contents = RamContents::kZeros;
+  /// Of the machine, the first one included: for tables that list them.
+  std::uint32_t cpu_count = 1;
 };
 
 }  // namespace nestling

@@ -1,10 +1,10 @@
 // Checking, placing, and writing what a kernel finds at its entry point.
 #include "boot/x86_64/prepare_boot.h"
 
-#include <algorithm>
 #include <optional>
 
 #include "boot/image_error.h"
+#include "boot/information.h"
 #include "boot/memory_map.h"
 #include "boot/placement.h"
 #include "boot/x86_64/identity_map.h"
@@ -22,21 +22,10 @@ constexpr GuestPhysRange kNullPage = GuestPhysRange::of(GuestPhysAddr(0), kPageS
 constexpr GuestPhysRange kStructureWindow =
     GuestPhysRange::of(GuestPhysAddr(kPageSize), kIdentityMapped.size() - kPageSize);
 
-/// Offsets from the BootInfo to what follows it; multiples of 8.
-struct InformationLayout {
-  std::uint64_t gdt = sizeof(BootInfo);
-  std::uint64_t memory_map = gdt + sizeof kGdt;
-  std::uint64_t devices = 0;
-  std::uint64_t command_line = 0;
-  std::uint64_t size = 0;
-};
-
-InformationLayout lay_out(std::size_t memory_map_count, const BootRequest& request) {
-  InformationLayout layout;
-  layout.devices = layout.memory_map + memory_map_count * sizeof(MemoryMapEntry);
-  layout.command_line = layout.devices + request.devices.size_bytes();
-  layout.size = layout.command_line + request.command_line.size() + 1;
-  return layout;
+/// Where the GDT stands behind the BootInfo and its lists, which have `information_size` bytes.
+constexpr std::uint64_t gdt_offset(std::uint64_t information_size) {
+  return (information_size + alignof(std::uint64_t) - 1) / alignof(std::uint64_t) *
+         alignof(std::uint64_t);
 }
 
 Result<void> check_request(const BootRequest& request) {
@@ -52,15 +41,7 @@ Result<void> check_request(const BootRequest& request) {
     return bad_image("{}: entry {:#x}: above the first {:#x} bytes, which are mapped at entry",
                      image.name, image.entry.value(), kIdentityMapped.size());
   }
-  if (request.command_line.size() > kMaxCommandLineSize) {
-    return failure(make_error(ErrorKind::kUsage, "the command line has {} bytes, more than {}",
-                              request.command_line.size(), kMaxCommandLineSize));
-  }
-  if (request.command_line.find('\0') != std::string_view::npos) {
-    return failure(make_error(ErrorKind::kUsage, "the command line holds a NUL at byte {}",
-                              request.command_line.find('\0')));
-  }
-  return {};
+  return check_command_line(request);
 }
 
 std::vector<MemoryClaim> image_claims(const BootRequest& request) {
@@ -76,9 +57,9 @@ std::vector<MemoryClaim> image_claims(const BootRequest& request) {
 /// Room for the structures; the memory map, not known before the place is, at its longest.
 Result<GuestPhysRange> place_structures(const BootRequest& request, std::size_t claim_count) {
   const std::size_t longest_map = 2 * (request.ram.size() + claim_count);
-  const std::uint64_t information_size = lay_out(longest_map, request).size;
+  const std::uint64_t last_part = gdt_offset(information_size(request, longest_map)) + sizeof kGdt;
   const std::uint64_t size =
-      kStackSize + kIdentityMapSize + (information_size + kPageSize - 1) / kPageSize * kPageSize;
+      kStackSize + kIdentityMapSize + (last_part + kPageSize - 1) / kPageSize * kPageSize;
   std::vector<GuestPhysRange> taken;
   for (const ImageSegment& segment : request.image.segments) {
     taken.push_back(segment.memory);
@@ -93,29 +74,10 @@ Result<GuestPhysRange> place_structures(const BootRequest& request, std::size_t 
   return *room;
 }
 
-void put(std::vector<std::byte>& out, std::uint64_t offset, std::span<const std::byte> bytes) {
-  std::copy(bytes.begin(), bytes.end(), out.begin() + static_cast<std::ptrdiff_t>(offset));
-}
-
-std::vector<std::byte> make_information(const BootRequest& request, GuestPhysAddr start,
-                                        std::span<const MemoryMapEntry> memory_map) {
-  const InformationLayout layout = lay_out(memory_map.size(), request);
-  BootInfo info;
-  info.size = sizeof info;
-  info.memory_map = (start + layout.memory_map).value();
-  info.memory_map_count = memory_map.size();
-  info.command_line = (start + layout.command_line).value();
-  info.command_line_size = request.command_line.size();
-  info.devices = (start + layout.devices).value();
-  info.device_count = request.devices.size();
-
-  std::vector<std::byte> out(layout.size);
-  put(out, 0, std::as_bytes(std::span(&info, 1)));
-  put(out, layout.gdt, std::as_bytes(std::span(kGdt)));
-  put(out, layout.memory_map, std::as_bytes(memory_map));
-  put(out, layout.devices, std::as_bytes(request.devices));
-  put(out, layout.command_line, std::as_bytes(std::span(request.command_line)));
-  return out;
+void append_gdt(std::vector<std::byte>& information) {
+  const auto gdt = std::as_bytes(std::span(kGdt));
+  information.resize(gdt_offset(information.size()));
+  information.insert(information.end(), gdt.begin(), gdt.end());
 }
 
 }  // namespace
@@ -137,11 +99,13 @@ Result<BootPlan> plan_boot(const BootRequest& request) {
   const GuestPhysAddr stack_end = structures->start() + kStackSize;
   const GuestPhysAddr information = stack_end + kIdentityMapSize;
   plan.information = make_information(request, information, plan.memory_map);
+  const GuestPhysAddr gdt = information + gdt_offset(plan.information.size());
+  append_gdt(plan.information);
   plan.entry.rip = GuestVirtAddr(request.image.entry.value());
   plan.entry.rsp = GuestVirtAddr(stack_end.value() - sizeof(std::uint64_t));
   plan.entry.rdi = information;
   plan.entry.cr3 = stack_end;
-  plan.entry.gdt = {(information + InformationLayout().gdt).value(), sizeof kGdt - 1};
+  plan.entry.gdt = {gdt.value(), sizeof kGdt - 1};
   return plan;
 }
 
