@@ -83,28 +83,38 @@ Result<void> OracleVcpu::give_cpuid(int system) {
 }
 
 Result<OracleVcpu> OracleVcpu::create(std::uint64_t ram_size) {
-  const auto system = KvmSystem::open();
-  if (!system) {
-    return failure(system.error());
-  }
   auto ram = HostMapping::anonymous(ram_size, 2ULL << 20);
   if (!ram) {
     return failure(ram.error());
+  }
+  const std::array slots{Slot{GuestPhysRange::of(GuestPhysAddr(0), ram_size), ram->bytes()}};
+  auto oracle = create_over(slots);
+  if (oracle) {
+    oracle->ram_ = std::move(*ram);
+  }
+  return oracle;
+}
+
+Result<OracleVcpu> OracleVcpu::create_over(std::span<const Slot> slots) {
+  const auto system = KvmSystem::open();
+  if (!system) {
+    return failure(system.error());
   }
   auto vm = system->create_vm();
   if (!vm) {
     return failure(vm.error());
   }
-  const auto added =
-      vm->add_memory_slot(0, GuestPhysRange::of(GuestPhysAddr(0), ram_size), ram->bytes());
-  if (!added) {
-    return failure(added.error());
+  std::uint32_t number = 0;
+  for (const Slot& slot : slots) {
+    if (auto added = vm->add_memory_slot(number++, slot.guest, slot.host); !added) {
+      return failure(added.error());
+    }
   }
   auto vcpu = vm->create_vcpu(0);
   if (!vcpu) {
     return failure(vcpu.error());
   }
-  OracleVcpu oracle(std::move(*ram), std::move(*vm), std::move(*vcpu));
+  OracleVcpu oracle(std::move(*vm), std::move(*vcpu));
   if (auto done = oracle.give_cpuid(system->fd()); !done) {
     return failure(done.error());
   }

@@ -20,6 +20,14 @@ class OracleVcpu {
   /// `ram_size`: bytes, a multiple of the page size. Fails with kNoKvm where there is no KVM.
   [[nodiscard]] static Result<OracleVcpu> create(std::uint64_t ram_size);
 
+  /// One memory slot: guest memory that somebody else owns.
+  struct Slot {
+    GuestPhysRange guest;
+    std::span<std::byte> host;
+  };
+  /// The same over `slots`, whose bytes must outlive it; ram() is then empty.
+  [[nodiscard]] static Result<OracleVcpu> create_over(std::span<const Slot> slots);
+
   [[nodiscard]] std::span<std::byte> ram() const { return ram_.bytes(); }
   /// What the vCPU's CPUID says about paging.
   [[nodiscard]] const PagingFeatures& features() const { return features_; }
@@ -35,8 +43,7 @@ class OracleVcpu {
   [[nodiscard]] Vcpu& vcpu() { return vcpu_; }
 
  private:
-  OracleVcpu(HostMapping ram, Vm vm, Vcpu vcpu)
-      : ram_(std::move(ram)), vm_(std::move(vm)), vcpu_(std::move(vcpu)) {}
+  OracleVcpu(Vm vm, Vcpu vcpu) : vm_(std::move(vm)), vcpu_(std::move(vcpu)) {}
 
   [[nodiscard]] Result<void> give_cpuid(int system);
 
