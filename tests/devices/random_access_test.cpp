@@ -31,7 +31,7 @@ TEST_P(RandomAccess, BreaksNoPromiseOfAnyDevice) {
 INSTANTIATE_TEST_SUITE_P(Seeds, RandomAccess, testing::Values(1, 2, 3, 4, 5));
 
 TEST(EveryAccess, OfEveryWidthAtEveryByteOfEveryDeviceIsSurvived) {
-  for (const std::uint8_t operation : {std::uint8_t{0}, std::uint8_t{3}}) {
+  for (const std::uint8_t operation : {std::uint8_t{0}, std::uint8_t{3}, std::uint8_t{4}}) {
     for (unsigned where = 0; where < 256; ++where) {
       for (const unsigned how : {0x00U, 0x01U, 0x02U, 0x03U, 0x04U, 0x05U, 0x06U, 0x07U, 0x80U,
                                  0x81U, 0x82U, 0x83U, 0x84U, 0x85U, 0x86U, 0x87U}) {

@@ -16,6 +16,8 @@ namespace {
 constexpr std::uint64_t kMemoryStride = 4;
 constexpr GuestPhysAddr kMemoryUart(0xd000'1000);
 constexpr GuestPhysAddr kMemoryExit(0xd000'0000);
+constexpr GuestPhysAddr kPl011(0x900'0000);
+constexpr GuestPhysAddr kPl031(0x901'0000);
 
 /// First port of each device: accesses fall on a few ports from one below it.
 constexpr std::array<std::uint16_t, 9> kPorts = {0x3f8, 0x70,  0x60,  0x64,  0xe9,
@@ -60,6 +62,8 @@ DeviceZoo::DeviceZoo()
       port_uart_(output_, port_uart_line_, room_),
       memory_uart_(output_, memory_uart_line_, room_, RegisterStride::k4),
       rtc_(time_, time_, rtc_line_, {.below_4gib = 1ULL << 30, .above_4gib = 1ULL << 40}),
+      pl011_(output_, pl011_line_, room_),
+      pl031_(time_, time_, pl031_line_),
       debug_console_(output_),
       exit_(power_),
       keyboard_(power_),
@@ -80,13 +84,20 @@ DeviceZoo::DeviceZoo()
       GuestPhysRange::of(kMemoryUart, Uart16550::kRegisterCount * kMemoryStride);
   check(memory_.attach("uart", uart_range, memory_uart_).has_value(), "layout");
   check(memory_.attach("exit", GuestPhysRange::of(kMemoryExit, 4), exit_).has_value(), "layout");
+  const auto attach_primecell = [&](GuestPhysAddr start, Device& device) {
+    const auto range = GuestPhysRange::of(start, kPrimeCellSize);
+    check(memory_.attach("primecell", range, device).has_value(), "layout");
+  };
+  attach_primecell(kPl011, pl011_);
+  attach_primecell(kPl031, pl031_);
 }
 
 void DeviceZoo::run(std::span<const std::uint8_t> program) {
   Program rest(program);
   while (!rest.is_over()) {
     step(rest);
-    check(rtc_.may_interrupt() == time_.is_armed(), "the clock's timer is not what it waits for");
+    check((rtc_.may_interrupt() || pl031_.may_interrupt()) == time_.is_armed(),
+          "the clocks' timers are not what they wait for");
   }
 }
 
@@ -98,8 +109,10 @@ void DeviceZoo::step(Program& program) {
       access_port(program);
       break;
     case 3:
-    case 4:
       access_memory(program);
+      break;
+    case 4:
+      access_primecell(program);
       break;
     case 5:
       receive(program);
@@ -140,8 +153,32 @@ void DeviceZoo::access_memory(Program& program) {
   }
 }
 
+void DeviceZoo::access_primecell(Program& program) {
+  const std::uint64_t where = program.take(1);
+  const GuestPhysAddr start = (where & 0x80) != 0 ? kPl031 : kPl011;
+  // The registers, what lies around them, and the last ones of all.
+  const std::uint64_t offset =
+      (where & 0x60) == 0x60 ? kPrimeCellSize - 0x20 + where % 0x20 : where % 0x60;
+  const std::uint64_t how = program.take(1);
+  const auto width = AccessWidth::of(1 + how % 8);
+  if ((how & 0x80) != 0) {
+    check_read(memory_.read(start + offset, width), width);
+  } else {
+    (void)memory_.write(start + offset, width, program.take(width.bytes()));
+  }
+}
+
 void DeviceZoo::receive(Program& program) {
   const std::uint64_t how = program.take(2);
+  if ((how & 0x1001) == 0x1001) {
+    const auto bytes = std::as_bytes(program.take_span(how / 2 % 2048));
+    check(pl011_.receive(bytes) <= bytes.size(), "took more than was offered");
+    if (how >= 0xff00) {
+      pl011_.input_ended();
+      check(!pl011_.may_interrupt(), "waits for input that has ended");
+    }
+    return;
+  }
   Uart16550& uart = (how & 1) != 0 ? port_uart_ : memory_uart_;
   const auto bytes = std::as_bytes(program.take_span(how / 2 % 2048));
   check(uart.receive(bytes) <= bytes.size(), "took more than was offered");
@@ -157,6 +194,22 @@ void DeviceZoo::check_that_all_can_be_silenced() {
   (void)ports_.write(Port(0x70), AccessWidth::of(1), 0x0c);
   (void)ports_.read(Port(0x71), AccessWidth::of(1));
   check(!rtc_line_.is_high(), "reading register C leaves the clock's interrupt");
+  silence_primecells();
+}
+
+void DeviceZoo::silence_primecells() {
+  const auto word = AccessWidth::of(4);
+  pl011_.write(0x30, word, 0x301);  // on, no loopback
+  std::size_t characters = 0;
+  while ((pl011_.read(0x18, word) & 0x10) == 0) {
+    (void)pl011_.read(0x00, word);
+    ++characters;
+    check(characters <= Pl011::kWireSize + 32, "more input than there can be");
+  }
+  pl011_.write(0x44, word, 0x7ff);
+  check(!pl011_line_.is_high(), "an interrupt that nothing ends");
+  pl031_.write(0x1c, word, 1);
+  check(!pl031_line_.is_high(), "an alarm that cannot be cleared");
 }
 
 void DeviceZoo::silence(Uart16550& uart, std::uint64_t stride, const FakeIrqLine& line) {

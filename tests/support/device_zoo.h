@@ -10,6 +10,8 @@
 #include "devices/debug_console.h"
 #include "devices/exit_register.h"
 #include "devices/i8042.h"
+#include "devices/pl011.h"
+#include "devices/pl031.h"
 #include "devices/pvpanic.h"
 #include "devices/reset_control.h"
 #include "devices/uart_16550.h"
@@ -39,8 +41,10 @@ class DeviceZoo {
   void step(Program& program);
   void access_port(Program& program);
   void access_memory(Program& program);
+  void access_primecell(Program& program);
   void receive(Program& program);
   static void silence(Uart16550& uart, std::uint64_t stride, const FakeIrqLine& line);
+  void silence_primecells();
 
   FakeByteSink output_;
   FakePowerSwitch power_;
@@ -49,10 +53,14 @@ class DeviceZoo {
   FakeIrqLine port_uart_line_;
   FakeIrqLine memory_uart_line_;
   FakeIrqLine rtc_line_;
+  FakeIrqLine pl011_line_;
+  FakeIrqLine pl031_line_;
 
   Uart16550 port_uart_;
   Uart16550 memory_uart_;
   CmosRtc rtc_;
+  Pl011 pl011_;
+  Pl031 pl031_;
   DebugConsole debug_console_;
   ExitRegister exit_;
   I8042 keyboard_;
