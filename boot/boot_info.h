@@ -7,7 +7,7 @@ namespace nestling {
 
 /// "NESTLING" as the bytes stand in memory.
 inline constexpr std::uint64_t kBootInfoMagic = 0x474e'494c'5453'454eULL;
-inline constexpr std::uint32_t kBootInfoVersion = 1;
+inline constexpr std::uint32_t kBootInfoVersion = 2;
 
 /// All addresses are guest-physical, all sizes in bytes, all integers little-endian. The guests'
 /// side of this contract is a header of their own; a test holds the two together.
@@ -23,8 +23,12 @@ struct BootInfo {
 
   std::uint64_t devices = 0;       ///< where the DeviceEntry[device_count] stand
   std::uint64_t device_count = 0;  ///< entries
+
+  // From version 2 on.
+  std::uint64_t cpu_ids = 0;  ///< where std::uint64_t[cpu_count] stand: APIC ids, MPIDR affinities
+  std::uint64_t cpu_count = 0;  ///< the first of them runs, the others wait to be started
 };
-static_assert(sizeof(BootInfo) == 64);
+static_assert(sizeof(BootInfo) == 80);
 
 enum class MemoryKind : std::uint32_t {
   kUsable = 1,    ///< RAM, free for the kernel

@@ -16,6 +16,9 @@ namespace nestling {
 /// In bytes, without the NUL that ends it.
 inline constexpr std::size_t kMaxCommandLineSize = 0xffff;
 
+/// The id of a machine's only CPU.
+inline constexpr std::uint64_t kOnlyCpu[] = {0};
+
 /// Everything is lent for the call.
 struct BootRequest {
   const Image& image;
@@ -23,9 +26,9 @@ struct BootRequest {
   std::span<const GuestPhysRange> ram;
   std::string_view command_line;
   std::span<const DeviceEntry> devices;
+  /// What the hardware calls each CPU of the machine; the first one is entered.
+  std::span<const std::uint64_t> cpu_ids = kOnlyCpu;
   RamContents ram_contents = RamContents::kZeros;
-  /// Of the machine, the first one included: for tables that list them.
-  std::uint32_t cpu_count = 1;
 };
 
 }  // namespace nestling

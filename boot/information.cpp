@@ -1,4 +1,4 @@
-// Three lists behind a header.
+// Four lists behind a header.
 #include "boot/information.h"
 
 #include <algorithm>
@@ -11,6 +11,7 @@ namespace {
 struct Layout {
   std::uint64_t memory_map = sizeof(BootInfo);
   std::uint64_t devices = 0;
+  std::uint64_t cpu_ids = 0;
   std::uint64_t command_line = 0;
   std::uint64_t size = 0;
 };
@@ -18,7 +19,8 @@ struct Layout {
 Layout lay_out(const BootRequest& request, std::size_t memory_map_count) {
   Layout layout;
   layout.devices = layout.memory_map + memory_map_count * sizeof(MemoryMapEntry);
-  layout.command_line = layout.devices + request.devices.size_bytes();
+  layout.cpu_ids = layout.devices + request.devices.size_bytes();
+  layout.command_line = layout.cpu_ids + request.cpu_ids.size_bytes();
   layout.size = layout.command_line + request.command_line.size() + 1;
   return layout;
 }
@@ -56,11 +58,14 @@ std::vector<std::byte> make_information(const BootRequest& request, GuestPhysAdd
   info.command_line_size = request.command_line.size();
   info.devices = (start + layout.devices).value();
   info.device_count = request.devices.size();
+  info.cpu_ids = (start + layout.cpu_ids).value();
+  info.cpu_count = request.cpu_ids.size();
 
   std::vector<std::byte> out(layout.size);
   put(out, 0, std::as_bytes(std::span(&info, 1)));
   put(out, layout.memory_map, std::as_bytes(memory_map));
   put(out, layout.devices, std::as_bytes(request.devices));
+  put(out, layout.cpu_ids, std::as_bytes(request.cpu_ids));
   put(out, layout.command_line, std::as_bytes(std::span(request.command_line)));
   return out;
 }

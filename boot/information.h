@@ -21,7 +21,7 @@ namespace nestling {
 
 /// What will stand at `start`, which is 8-byte aligned: the BootInfo, then what it points to.
 ///
-///      start: | BootInfo | memory map | devices | command line, NUL |
+///      start: | BootInfo | memory map | devices | CPU ids | command line, NUL |
 [[nodiscard]] std::vector<std::byte> make_information(const BootRequest& request,
                                                       GuestPhysAddr start,
                                                       std::span<const MemoryMapEntry> memory_map);

@@ -24,7 +24,7 @@ inline constexpr std::uint64_t kBootInfoMagic = 0x474e'494c'5453'454eULL;
 /// has its own ends the run as a triple fault does on x86.
 struct BootInfo {
   std::uint64_t magic;    // kBootInfoMagic
-  std::uint32_t version;  // 1; a later version only appends fields
+  std::uint32_t version;  // 2; a later version only appends fields
   std::uint32_t size;     // of this structure
 
   std::uint64_t memory_map;         // address of MemoryMapEntry[memory_map_count]
@@ -34,8 +34,13 @@ struct BootInfo {
 
   std::uint64_t devices;       // address of DeviceEntry[device_count]
   std::uint64_t device_count;  // entries
+
+  // From version 2 on.
+  std::uint64_t cpu_ids;  // address of std::uint64_t[cpu_count]: what the hardware calls each CPU,
+                          // its local APIC's id on x86_64, its MPIDR affinity on arm64
+  std::uint64_t cpu_count;  // the first of them runs, the others wait to be started
 };
-static_assert(sizeof(BootInfo) == 64);
+static_assert(sizeof(BootInfo) == 80);
 
 enum class MemoryKind : std::uint32_t {
   kUsable = 1,    // RAM, free for the kernel

@@ -28,7 +28,8 @@ namespace nestling {
 [[nodiscard]] Result<void> add_irqchip(const Vm& vm);
 
 /// Loads the image and whatever the kernel is handed into `memory`, and sets every register of the
-/// vCPUs (ascending by id, at least one). Fails with kBadImage, kUsage or kHostRefused.
+/// vCPUs (ascending by id, at least one); tells the kernel what the hardware calls each of them.
+/// Fails with kBadImage, kUsage or kHostRefused.
 [[nodiscard]] Result<void> boot_vcpus(const KvmSystem& kvm, std::span<Vcpu> vcpus, Irqchip irqchip,
                                       const BootRequest& request, GuestMemory& memory,
                                       const Log& log);

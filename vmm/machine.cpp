@@ -8,6 +8,7 @@
 #include "base/thread.h"
 #include "boot/boot_request.h"
 #include "vmm/architecture.h"
+#include "vmm/kvm_api.h"
 
 namespace nestling {
 
@@ -16,6 +17,21 @@ namespace {
 Error with_memory_hint(Error error) {
   error.message += "; a smaller --memory may fit this host";
   return error;
+}
+
+/// Fails with kUsage.
+Result<void> check_vcpu_count(const KvmSystem& kvm, const MachineConfig& config) {
+  // A host that names no limit has room for four (KVM API, "KVM_CREATE_VCPU").
+  constexpr int kLimitOfOldHosts = 4;
+  const int named = kvm.extension(KVM_CAP_MAX_VCPUS);
+  const auto limit = static_cast<std::uint32_t>(named > 0 ? named : kLimitOfOldHosts);
+  if (config.vcpu_count == 0 || config.vcpu_count > std::min(limit, kMaxVcpus)) {
+    return failure(make_error(ErrorKind::kUsage,
+                              "{} CPUs: a machine has 1 to {} (Nestling allows {}, this host's KVM "
+                              "{})",
+                              config.vcpu_count, std::min(limit, kMaxVcpus), kMaxVcpus, limit));
+  }
+  return {};
 }
 
 Result<void> add_memory_slots(Vm& vm, const GuestRam& ram) {
@@ -33,6 +49,9 @@ Result<void> add_memory_slots(Vm& vm, const GuestRam& ram) {
 Result<std::unique_ptr<Machine>> Machine::create(const KvmSystem& kvm, const Image& image,
                                                  const MachineConfig& config,
                                                  const MachineSurroundings& surroundings) {
+  if (auto done = check_vcpu_count(kvm, config); !done) {
+    return failure(done.error());
+  }
   const auto ranges = ram_layout(config.memory_size);
   if (!ranges) {
     return failure(ranges.error());
@@ -139,9 +158,11 @@ void Machine::stop(Verdict verdict) {
 }
 
 bool Machine::is_every_vcpu_stuck() const {
+  const bool is_alone = runners_.size() == 1;
   return std::all_of(runners_.begin(), runners_.end(), [&](const auto& runner) {
     const auto since = runner->stuck_since();
-    return since && *since < hang_round_;
+    // Several may wake each other in turns, always asleep when looked at.
+    return since && *since < hang_round_ && (is_alone || runner->counts_halts());
   });
 }
 

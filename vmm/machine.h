@@ -24,9 +24,12 @@
 
 namespace nestling {
 
+/// What fits the 8 bits of a local APIC's id, one of which means all.
+inline constexpr std::uint32_t kMaxVcpus = 255;
+
 struct MachineConfig {
   std::uint64_t memory_size = 128ULL << 20;  ///< bytes of RAM, whole pages
-  std::uint32_t vcpu_count = 1;
+  std::uint32_t vcpu_count = 1;  ///< 1 to kMaxVcpus; the first one boots, the others wait for it
   Irqchip irqchip = Irqchip::kAbsent;
   UnclaimedPolicy unclaimed = UnclaimedPolicy::kGoOn;
   ExitCodeStyle exit_code_style = ExitCodeStyle::kPlain;

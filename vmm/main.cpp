@@ -12,6 +12,7 @@
 
 #include "vmm/doctor_command.h"
 #include "vmm/inspect_command.h"
+#include "vmm/machine.h"
 #include "vmm/run_command.h"
 #include "vmm/verdict.h"
 #include "vmm/version.h"
@@ -152,6 +153,11 @@ struct RunArguments {
     constexpr const char* kGroup = "The machine";
     add_memory_option(command, options.memory_size);
     command.get_option("--memory")->group(kGroup);
+    command.add_option("--cpus", options.vcpu_count, "CPUs of the guest, of which the first boots")
+        ->check(saying(CLI::Range(1U, kMaxVcpus), fmt::format("give 1 to {}", kMaxVcpus)))
+        ->type_name("COUNT")
+        ->default_str("1")
+        ->group(kGroup);
     command.add_option("--cmdline,-c", options.command_line, "the kernel's command line")
         ->type_name("TEXT")
         ->group(kGroup);

@@ -35,6 +35,7 @@ class RunCommand {
     report_.kernel_path = options.image.path;
     report_.command_line = options.command_line;
     report_.memory_bytes = options.memory_size;
+    report_.vcpu_count = options.vcpu_count;
     report_.arguments = options.arguments;
     report_.nestling_version = kVersion;
   }
@@ -131,6 +132,9 @@ void RunCommand::complete_report(RunSession& session, const Image& image, Verdic
     verdict.reason = postmortem->shutdown_reason;
   } else {
     verdict.reason += fmt::format(" at {}", postmortem->location);
+  }
+  if (options_.vcpu_count > 1) {
+    verdict.reason += fmt::format(" on vCPU {}", runner.vcpu().id());
   }
   if (is_crash(verdict.kind)) {
     report_.crash_report = postmortem->report;

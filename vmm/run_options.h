@@ -34,6 +34,7 @@ enum class IrqchipChoice : std::uint8_t { kAsImageNeeds, kOn, kOff };
 struct RunOptions {
   ImageSource image;
   std::uint64_t memory_size = 128ULL << 20;  ///< bytes
+  std::uint32_t vcpu_count = 1;
   std::string command_line;
   /// Counts from the guest's first instruction.
   std::optional<std::chrono::milliseconds> timeout;

@@ -31,11 +31,12 @@ bool is_null_input(int fd) {
   return S_ISCHR(status.st_mode) && status.st_rdev == makedev(kMemoryDevices, kNull);
 }
 
-Irqchip irqchip_for(IrqchipChoice choice, const ImageNeeds& needs) {
-  if (choice == IrqchipChoice::kAsImageNeeds) {
-    return needs.irqchip ? Irqchip::kInKernel : Irqchip::kAbsent;
+/// CPUs start each other through the controllers, so several need them whatever the image says.
+Irqchip irqchip_for(const RunOptions& options, const ImageNeeds& needs) {
+  if (options.irqchip == IrqchipChoice::kAsImageNeeds) {
+    return needs.irqchip || options.vcpu_count > 1 ? Irqchip::kInKernel : Irqchip::kAbsent;
   }
-  return choice == IrqchipChoice::kOn ? Irqchip::kInKernel : Irqchip::kAbsent;
+  return options.irqchip == IrqchipChoice::kOn ? Irqchip::kInKernel : Irqchip::kAbsent;
 }
 
 void say(std::string_view text) {
@@ -101,8 +102,8 @@ Result<Verdict> RunSession::run(const KvmSystem& kvm, const Image& image,
     return failure(done.error());
   }
   const MachineConfig config{.memory_size = options_.memory_size,
-                             .vcpu_count = 1,
-                             .irqchip = irqchip_for(options_.irqchip, image.needs),
+                             .vcpu_count = options_.vcpu_count,
+                             .irqchip = irqchip_for(options_, image.needs),
                              .unclaimed = options_.unclaimed,
                              .exit_code_style = options_.exit_code_style,
                              .command_line = options_.command_line};

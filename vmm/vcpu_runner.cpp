@@ -43,16 +43,28 @@ std::optional<std::uint64_t> VcpuRunner::stuck_since() const {
 void VcpuRunner::answer_requests() {
   // Off first: a kick that comes after this line interrupts the next run.
   vcpu_.set_immediate_exit(Vcpu::ImmediateExit::kOff);
-  const std::uint64_t round = asked_round_;
-  if (round == answered_round_) {
-    return;
+  // Again when the next round was asked meanwhile: all looks of one round come before all of the
+  // next, so that there is a moment between them for which every answer holds.
+  for (std::uint64_t round = asked_round_; round != answered_round_; round = asked_round_) {
+    look_whether_stuck(round);
+    if (round == asked_round_) {
+      answered_round_ = round;
+    }
   }
+}
+
+void VcpuRunner::look_whether_stuck(std::uint64_t round) {
   if (!is_halted_without_timer(vcpu_)) {
     stuck_since_ = 0;
-  } else if (stuck_since_ == 0) {
+    return;
+  }
+  // Another vCPU may have woken this one since the last look.
+  const std::optional<std::uint64_t> halts = halt_counter_.count(vcpu_);
+  if (stuck_since_ == 0 || halts != halts_) {
     stuck_since_ = round;
   }
-  answered_round_ = round;
+  halts_ = halts;
+  counts_halts_ = halts.has_value();
 }
 
 bool VcpuRunner::step(std::chrono::steady_clock::time_point start) {
@@ -83,8 +95,7 @@ bool VcpuRunner::step(std::chrono::steady_clock::time_point start) {
     timing.handled = steady_clock::now() - start;
     trace_->record(vcpu_.id(), timing, record);
   }
-  decided_the_run_ = verdicts_.is_decided();
-  return !decided_the_run_;
+  return !verdicts_.is_decided();
 }
 
 void VcpuRunner::run(std::chrono::steady_clock::time_point start) {
@@ -94,6 +105,7 @@ void VcpuRunner::run(std::chrono::steady_clock::time_point start) {
   }
   while (step(start)) {
   }
+  decided_the_run_ = verdicts_.was_decided_by_this_thread();
   const std::lock_guard lock(thread_mutex_);
   thread_.reset();
 }

@@ -13,6 +13,7 @@
 #include "vmm/exit_handler.h"
 #include "vmm/exit_record.h"
 #include "vmm/exit_trace.h"
+#include "vmm/halt_counter.h"
 #include "vmm/vcpu.h"
 #include "vmm/verdict_box.h"
 
@@ -36,9 +37,11 @@ class VcpuRunner {
   /// Asks the vCPU, which must be kicked afterwards, to find out whether anything but a device can
   /// still wake it. `round` is a number above the last one asked.
   void ask_if_stuck(std::uint64_t round) { asked_round_ = round; }
-  /// The first of the rounds in a row, up to now, that found it stuck; nothing when the last one
-  /// did not, or was not answered yet.
+  /// The first of the rounds in a row, up to now, that found it stuck, without it having run in
+  /// between as far as counts_halts(); nothing when the last one did not, or was not answered yet.
   [[nodiscard]] std::optional<std::uint64_t> stuck_since() const;
+  /// Whether the host tells a vCPU that slept on from one that was woken and sleeps again.
+  [[nodiscard]] bool counts_halts() const { return counts_halts_; }
 
   /// True when the exit that decided the run was this vCPU's.
   [[nodiscard]] bool decided_the_run() const { return decided_the_run_; }
@@ -49,6 +52,7 @@ class VcpuRunner {
  private:
   [[nodiscard]] bool step(std::chrono::steady_clock::time_point start);
   void answer_requests();
+  void look_whether_stuck(std::uint64_t round);
 
   Vcpu vcpu_;
   ExitHandler& handler_;
@@ -65,6 +69,9 @@ class VcpuRunner {
   std::atomic<std::uint64_t> asked_round_ = 0;
   std::atomic<std::uint64_t> answered_round_ = 0;
   std::atomic<std::uint64_t> stuck_since_ = 0;  // 0: not stuck
+  std::atomic<bool> counts_halts_ = false;
+  HaltCounter halt_counter_;
+  std::optional<std::uint64_t> halts_;  // when it was found stuck last
 };
 
 /// The signal that takes a vCPU thread out of KVM_RUN. Installs its empty handler; call once before

@@ -12,8 +12,14 @@ void VerdictBox::propose(Verdict verdict) {
   const std::lock_guard lock(mutex_);
   if (!is_decided()) {
     verdict_ = std::move(verdict);
+    decider_ = std::this_thread::get_id();
     decided_.store(true, std::memory_order_release);
   }
+}
+
+bool VerdictBox::was_decided_by_this_thread() const {
+  const std::lock_guard lock(mutex_);
+  return is_decided() && decider_ == std::this_thread::get_id();
 }
 
 Verdict VerdictBox::verdict() const {

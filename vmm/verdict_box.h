@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <mutex>
 #include <string_view>
+#include <thread>
 
 #include "devices/power_switch.h"
 #include "vmm/verdict.h"
@@ -21,6 +22,9 @@ class VerdictBox final : public PowerSwitch {
 
   [[nodiscard]] bool is_decided() const { return decided_.load(std::memory_order_acquire); }
 
+  /// True on the thread whose proposal decided the run, directly or through a device.
+  [[nodiscard]] bool was_decided_by_this_thread() const;
+
   /// The decision; there must be one.
   [[nodiscard]] Verdict verdict() const;
 
@@ -33,6 +37,7 @@ class VerdictBox final : public PowerSwitch {
   mutable std::mutex mutex_;
   std::atomic<bool> decided_ = false;
   Verdict verdict_;
+  std::thread::id decider_;
 };
 
 }  // namespace nestling

@@ -78,12 +78,13 @@ Result<BootPlan> plan_boot(const BootRequest& request) {
     return failure(checked.error());
   }
   BootPlan plan;
-  plan.device_tree = make_device_tree({.ram = request.ram,
-                                       .cpu_count = request.cpu_count,
-                                       .devices = request.devices,
-                                       .command_line = request.command_line,
-                                       .initrd = {},
-                                       .rng_seed = {}});
+  plan.device_tree =
+      make_device_tree({.ram = request.ram,
+                        .cpu_count = static_cast<std::uint32_t>(request.cpu_ids.size()),
+                        .devices = request.devices,
+                        .command_line = request.command_line,
+                        .initrd = {},
+                        .rng_seed = {}});
   std::vector<MemoryClaim> claims = image_claims(request);
   // The memory map, not known before the place is, at its longest.
   const std::size_t longest_map = 2 * (request.ram.size() + claims.size() + 1);

@@ -13,7 +13,7 @@ namespace nestling::x86_64 {
 
 /// What a boot will look like, before anything is written.
 ///
-///      structures: | stack | page tables | BootInfo, memory map, devices, command line, GDT |
+///      structures: | stack | page tables | BootInfo and its lists, GDT |
 struct BootPlan {
   EntryState entry;
   /// The pages of all that Nestling hands over: the lowest room from 0x1000 on that no segment

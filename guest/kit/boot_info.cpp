@@ -43,6 +43,10 @@ std::span<const DeviceEntry> devices(const BootInfo& info) {
   return {at_address<const DeviceEntry>(info.devices), info.device_count};
 }
 
+std::span<const std::uint64_t> cpu_ids(const BootInfo& info) {
+  return {at_address<const std::uint64_t>(info.cpu_ids), info.cpu_count};
+}
+
 std::string_view command_line(const BootInfo& info) {
   return {at_address<const char>(info.command_line), info.command_line_size};
 }

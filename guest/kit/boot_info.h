@@ -10,8 +10,12 @@
 
 namespace nestling::guest {
 
+/// What the kernel was handed.
+[[nodiscard]] const BootInfo& boot_info();
+
 [[nodiscard]] std::span<const MemoryMapEntry> memory_map(const BootInfo& info);
 [[nodiscard]] std::span<const DeviceEntry> devices(const BootInfo& info);
+[[nodiscard]] std::span<const std::uint64_t> cpu_ids(const BootInfo& info);
 [[nodiscard]] std::string_view command_line(const BootInfo& info);
 
 /// The decimal or 0x… number behind `name=` on the command line, which is words apart by spaces;

@@ -1,6 +1,7 @@
 // From the start code to the kernel: constructors, a look at the magic number, the exit status.
 #include "guest/kit/start.h"
 
+#include "guest/kit/boot_info.h"
 #include "guest/kit/console.h"
 #include "guest/kit/kernel.h"
 #include "guest/kit/physical.h"
@@ -11,6 +12,8 @@ namespace {
 
 using Constructor = void (*)();
 
+constinit const BootInfo* handed_over = nullptr;
+
 }  // namespace
 
 // The linker script puts these two around the list of constructors.
@@ -19,11 +22,14 @@ extern Constructor guest_constructors_begin[];
 extern Constructor guest_constructors_end[];
 }
 
+const BootInfo& boot_info() { return *handed_over; }
+
 void guest_start(const BootInfo* info) {
   if (info->magic != kBootInfoMagic) {
     print("no boot information at {}\n", hex(address_of(info)));
     end_run(kStatusBadBootInfo);
   }
+  handed_over = info;
   for (const Constructor* each = guest_constructors_begin; each != guest_constructors_end; ++each) {
     (*each)();
   }

@@ -28,6 +28,8 @@ TEST(BootInfo, LooksToTheGuestAsItDoesToUs) {
   EXPECT_EQ(offsetof(BootInfo, command_line_size), offsetof(guest::BootInfo, command_line_size));
   EXPECT_EQ(offsetof(BootInfo, devices), offsetof(guest::BootInfo, devices));
   EXPECT_EQ(offsetof(BootInfo, device_count), offsetof(guest::BootInfo, device_count));
+  EXPECT_EQ(offsetof(BootInfo, cpu_ids), offsetof(guest::BootInfo, cpu_ids));
+  EXPECT_EQ(offsetof(BootInfo, cpu_count), offsetof(guest::BootInfo, cpu_count));
   EXPECT_EQ(kBootInfoMagic, guest::kBootInfoMagic);
 }
 

@@ -2,6 +2,7 @@
 #include "vmm/verdict.h"
 
 #include <limits>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -61,6 +62,17 @@ TEST(VerdictBox, KeepsTheFirstProposal) {
   EXPECT_TRUE(box.is_decided());
   EXPECT_EQ(box.verdict().kind, VerdictKind::kGuestExit);
   EXPECT_EQ(box.verdict().guest_status, 3U);
+}
+
+TEST(VerdictBox, KnowsTheThreadThatDecided) {
+  VerdictBox box(ExitCodeStyle::kPlain);
+  EXPECT_FALSE(box.was_decided_by_this_thread());
+  std::thread([&box] {
+    box.guest_exit(3);
+    EXPECT_TRUE(box.was_decided_by_this_thread());
+  }).join();
+  box.guest_exit(4);
+  EXPECT_FALSE(box.was_decided_by_this_thread());
 }
 
 TEST(VerdictBox, ShiftsTheStatusInQemusStyle) {

@@ -4,6 +4,8 @@
 #include <cpuid.h>
 
 #include <algorithm>
+#include <numeric>
+#include <vector>
 
 #include "boot/x86_64/prepare_boot.h"
 #include "boot/x86_64/ram_layout.h"
@@ -36,7 +38,17 @@ x86_64::LocalApic local_apic(const KvmSystem& kvm, Irqchip irqchip) {
 
 Result<void> boot_vcpus(const KvmSystem& kvm, std::span<Vcpu> vcpus, Irqchip irqchip,
                         const BootRequest& request, GuestMemory& memory, const Log& log) {
-  const auto entry = x86_64::prepare_boot(request, memory);
+  if (vcpus.size() > 1 && irqchip == Irqchip::kAbsent) {
+    return failure(make_error(ErrorKind::kUsage,
+                              "{} CPUs without interrupt controllers: nothing could start the "
+                              "others; leave out --irqchip off",
+                              vcpus.size()));
+  }
+  std::vector<std::uint64_t> apic_ids(vcpus.size());
+  std::iota(apic_ids.begin(), apic_ids.end(), 0);
+  BootRequest complete = request;
+  complete.cpu_ids = apic_ids;
+  const auto entry = x86_64::prepare_boot(complete, memory);
   if (!entry) {
     return failure(entry.error());
   }
@@ -54,6 +66,11 @@ Result<void> boot_vcpus(const KvmSystem& kvm, std::span<Vcpu> vcpus, Irqchip irq
     x86_64::set_boot_msrs(vcpu, log);
   }
   // The others wait for the first one to start them.
+  if (count > 1) {
+    if (auto done = x86_64::refresh_apic_map(vcpus.front()); !done) {
+      return done;
+    }
+  }
   return x86_64::set_entry_state(vcpus.front(), *entry);
 }
 

@@ -23,6 +23,15 @@ Result<void> set_cpuid(const Vcpu& vcpu, const CpuidTable& table) {
   return {};
 }
 
+Result<void> refresh_apic_map(const Vcpu& any) {
+  kvm_lapic_state apic{};
+  if (kvm_ioctl(any.fd(), KVM_GET_LAPIC, &apic) < 0 ||
+      kvm_ioctl(any.fd(), KVM_SET_LAPIC, &apic) < 0) {
+    return failure(host_error(fmt::format("local APIC of vCPU {}", any.id()), errno));
+  }
+  return {};
+}
+
 void set_boot_msrs(const Vcpu& vcpu, const Log& log) {
   struct NamedMsr {
     const char* name;

@@ -16,6 +16,11 @@ namespace nestling::x86_64 {
 /// Loads every register that `entry` names. Fails with kHostRefused.
 [[nodiscard]] Result<void> set_entry_state(const Vcpu& vcpu, const EntryState& entry);
 
+/// Makes KVM deliver interrupts between processors to all vCPUs there are, of which `any` is one:
+/// it knows who is there from the last time that a local APIC changed, and creating a vCPU is none.
+/// Needed with several vCPUs and the in-kernel interrupt controllers. Fails with kHostRefused.
+[[nodiscard]] Result<void> refresh_apic_map(const Vcpu& any);
+
 /// Sets the MSRs that firmware would have set. One that the host refuses is told to `log` and left
 /// as it was: guests live without it.
 void set_boot_msrs(const Vcpu& vcpu, const Log& log);

@@ -69,7 +69,7 @@ bool is_covered(const BootInfo& info, MemoryKind kind, std::uint64_t start, std:
 }
 
 void check_header(const BootInfo& info) {
-  expect(info.version == 1, "version 1, not {}", info.version);
+  expect(info.version == 2, "version 2, not {}", info.version);
   expect(info.size == sizeof(BootInfo), "size {}, not {}", sizeof(BootInfo), info.size);
   const std::string_view line = command_line(info);
   expect(*(line.data() + line.size()) == '\0', "a NUL behind the command line");
@@ -101,6 +101,7 @@ void check_memory_map(const BootInfo& info) {
   expect(boot(command_line(info).data(), command_line(info).size() + 1),
          "the command line in a boot entry");
   expect(boot(devices(info).data(), devices(info).size_bytes()), "the devices in a boot entry");
+  expect(boot(cpu_ids(info).data(), cpu_ids(info).size_bytes()), "the CPUs in a boot entry");
 }
 
 void check_devices(const BootInfo& info) {
@@ -121,12 +122,23 @@ void check_devices(const BootInfo& info) {
   expect(has_exit, "an exit device");
 }
 
+void check_cpus(const BootInfo& info) {
+  expect(info.cpu_count != 0, "a CPU");
+  for (std::uint64_t cpu = 0; cpu < info.cpu_count; ++cpu) {
+    print("cpu {} id {}\n", cpu, hex(cpu_ids(info)[cpu]));
+    for (std::uint64_t other = 0; other < cpu; ++other) {
+      expect(cpu_ids(info)[other] != cpu_ids(info)[cpu], "an id of its own for each CPU");
+    }
+  }
+}
+
 }  // namespace
 
 int kernel_main(const BootInfo& info) {
   check_header(info);
   check_memory_map(info);
   check_devices(info);
+  check_cpus(info);
   print("boot information is in order\n");
   return 0;
 }

@@ -59,6 +59,7 @@ inline void write_cr4(std::uint64_t value) {
 enum class Msr : std::uint32_t {
   kApicBase = 0x1b,
   kEfer = 0xc000'0080,
+  kGsBase = 0xc000'0101,
 };
 
 [[nodiscard]] inline std::uint64_t read_msr(Msr msr) {

@@ -24,6 +24,8 @@ constexpr std::uint64_t kLocalApic = 0xfee0'0000;
 /// Offsets of registers in the local APIC's page.
 constexpr std::uint64_t kApicEndOfInterrupt = 0xb0;
 constexpr std::uint64_t kApicSpurious = 0xf0;
+constexpr std::uint64_t kApicCommandLow = 0x300;
+constexpr std::uint64_t kApicCommandHigh = 0x310;
 constexpr std::uint64_t kApicTimer = 0x320;
 constexpr std::uint64_t kApicLint0 = 0x350;
 constexpr std::uint64_t kApicTimerInitialCount = 0x380;
@@ -105,6 +107,31 @@ void set_up() {
 }
 
 void end_of_interrupt() { register_at(kLocalApic + kApicEndOfInterrupt) = 0; }
+
+namespace {
+
+constexpr std::uint32_t kAssert = 1U << 14;
+
+void send(Id cpu, std::uint32_t command) {
+  register_at(kLocalApic + kApicCommandHigh) = static_cast<std::uint32_t>(cpu) << 24;
+  register_at(kLocalApic + kApicCommandLow) = command;
+}
+
+}  // namespace
+
+void send_init(Id cpu) {
+  constexpr std::uint32_t kInit = 5U << 8;
+  send(cpu, kInit | kAssert);
+}
+
+void send_startup(Id cpu, std::uint64_t page) {
+  constexpr std::uint32_t kStartup = 6U << 8;
+  send(cpu, kStartup | kAssert | static_cast<std::uint32_t>(page / 4096));
+}
+
+void send_interrupt(Id cpu, Vector vector) {
+  send(cpu, kAssert | static_cast<std::uint32_t>(vector));
+}
 
 void start_periodic_timer(Vector vector, std::uint32_t ticks) {
   constexpr std::uint32_t kPeriodic = 1U << 17;

@@ -32,6 +32,14 @@ namespace local_apic {
 /// Enables it, with the PICs as external interrupts at LINT0.
 void set_up();
 void end_of_interrupt();
+/// What the hardware calls a CPU.
+enum class Id : std::uint8_t {};
+/// Resets the CPU, which then waits for a start.
+void send_init(Id cpu);
+/// The CPU, if it waits, begins in real mode at `page`, which is below 1 MiB.
+void send_startup(Id cpu, std::uint64_t page);
+/// Interrupts the CPU, which has set its APIC up, at `vector`.
+void send_interrupt(Id cpu, Vector vector);
 /// Interrupts at `vector` each time `ticks` of the bus clock divided by 16 have passed.
 void start_periodic_timer(Vector vector, std::uint32_t ticks);
 void stop_timer();

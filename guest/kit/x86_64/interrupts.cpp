@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "guest/kit/console.h"
+#include "guest/kit/physical.h"
 #include "guest/kit/run_end.h"
 #include "guest/kit/x86_64/control.h"
 
@@ -71,6 +72,17 @@ void print_frame(const Frame& frame) {
   print("  r13 {}  r14 {}  r15 {}\n", hex16(frame.r13), hex16(frame.r14), hex16(frame.r15));
 }
 
+/// An interrupt never comes between STI and HLT, but for processors under emulation that forget
+/// this: the HLT would sleep over what it was to wait for, so it is left out then.
+void leave_out_halt(Frame& frame) {
+  constexpr std::uint8_t kSti = 0xfb;
+  constexpr std::uint8_t kHlt = 0xf4;
+  const auto* const next = at_address<const std::uint8_t>(frame.rip);
+  if (frame.vector >= kNames.size() && (frame.cs & 3) == 0 && next[0] == kHlt && next[-1] == kSti) {
+    ++frame.rip;
+  }
+}
+
 /// Where vectors.S comes for every vector.
 extern "C" void guest_interrupted(Frame& frame) {
   const Handler handler = handlers[frame.vector & 0xff];
@@ -78,6 +90,7 @@ extern "C" void guest_interrupted(Frame& frame) {
     give_up(frame);
   }
   handler(frame);
+  leave_out_halt(frame);
 }
 
 void give_up(const Frame& frame) {

@@ -4,6 +4,7 @@
 #include <libfdt.h>
 
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -106,7 +107,8 @@ TEST_F(PrepareBootOnArm64, PutsVectorsWhereVbarPoints) {
 
 TEST_F(PrepareBootOnArm64, HandsOverADeviceTreeInX0) {
   BootRequest two = request();
-  two.cpu_count = 2;
+  const std::vector<std::uint64_t> ids = {0, 1};
+  two.cpu_ids = ids;
   const auto entry = prepare_boot(two, ram_);
   ASSERT_TRUE(entry);
   EXPECT_TRUE(entry->x0.is_aligned(8));

@@ -46,7 +46,9 @@ class PrepareBoot : public testing::Test {
     image_.name = "kernel.elf";
   }
 
-  [[nodiscard]] BootRequest request() const { return {image_, ranges_, command_line_, devices_}; }
+  [[nodiscard]] BootRequest request() const {
+    return {image_, ranges_, command_line_, devices_, cpu_ids_};
+  }
 
   template <typename T>
   T read(std::uint64_t address) {
@@ -61,6 +63,7 @@ class PrepareBoot : public testing::Test {
   std::vector<DeviceEntry> devices_ = {
       {DeviceKind::kUart16550, DeviceSpace::kPort, 0x3f8, 8, 4, 0},
       {DeviceKind::kExit, DeviceSpace::kMmio, 0xd000'0000, 4, kNoIrq, 0}};
+  std::vector<std::uint64_t> cpu_ids_ = {0, 1, 5};
 };
 
 TEST_F(PrepareBoot, EntersAtTheImagesEntryIn64BitMode) {
@@ -145,8 +148,8 @@ TEST_F(PrepareBoot, DescribesTheMachineInBootInfo) {
   EXPECT_TRUE(entry->rdi.is_aligned(8));
   const auto info = read<BootInfo>(entry->rdi.value());
   EXPECT_EQ(info.magic, kBootInfoMagic);
-  EXPECT_EQ(info.version, 1U);
-  EXPECT_EQ(info.size, 64U);
+  EXPECT_EQ(info.version, 2U);
+  EXPECT_EQ(info.size, 80U);
   std::vector<char> text(command_line_.size() + 1);
   ASSERT_EQ(info.command_line_size, command_line_.size());
   ASSERT_TRUE(ram_.read(GuestPhysAddr(info.command_line), std::as_writable_bytes(std::span(text))));
@@ -154,6 +157,17 @@ TEST_F(PrepareBoot, DescribesTheMachineInBootInfo) {
   ASSERT_EQ(info.device_count, 2U);
   EXPECT_EQ(read<DeviceEntry>(info.devices), devices_[0]);
   EXPECT_EQ(read<DeviceEntry>(info.devices + sizeof(DeviceEntry)), devices_[1]);
+}
+
+TEST_F(PrepareBoot, NamesTheCpusByTheirHardwareIds) {
+  const auto entry = prepare_boot(request(), ram_);
+  ASSERT_TRUE(entry);
+  const auto info = read<BootInfo>(entry->rdi.value());
+  ASSERT_EQ(info.cpu_count, 3U);
+  EXPECT_TRUE(GuestPhysAddr(info.cpu_ids).is_aligned(8));
+  for (std::size_t cpu = 0; cpu < cpu_ids_.size(); ++cpu) {
+    EXPECT_EQ(read<std::uint64_t>(info.cpu_ids + cpu * sizeof(std::uint64_t)), cpu_ids_[cpu]);
+  }
 }
 
 TEST_F(PrepareBoot, HandsOverAMemoryMapOfEverything) {
