@@ -1,4 +1,5 @@
 # The two functions that every folder's CMakeLists.txt uses.
+include("${CMAKE_CURRENT_LIST_DIR}/beds.cmake")
 
 # nestling_library(NAME SOURCES a.cpp … DEPENDS lib …): a static library with the house's flags.
 function(nestling_library name)
@@ -10,14 +11,22 @@ endfunction()
 # What a test may take when its nestling_test() says nothing; scripts/test allows more at night.
 file(WRITE "${PROJECT_BINARY_DIR}/DartConfiguration.tcl" "TimeOut: 60\n")
 
-# nestling_test(NAME [THREADS] LABEL unit|kvm|… SOURCES a.cpp … DEPENDS lib … [TIMEOUT seconds]):
-# a GoogleTest program, every test of which ctest runs in a process of its own. THREADS: its tests
-# start threads, so they run under ThreadSanitizer, too; their label ends in -threads.
+# nestling_test(NAME [THREADS] LABEL unit|kvm|… SOURCES a.cpp … DEPENDS lib … [TIMEOUT seconds]
+# [BED_FILES file …]): a GoogleTest program, every test of which ctest runs in a process of its own.
+# THREADS: its tests start threads, so they run under ThreadSanitizer, too; their label ends in
+# -threads. A kvm test program also runs as a whole in the bed of its architecture, with BED_FILES;
+# so does every test program that was built for another architecture than this machine's.
 add_custom_target(threaded_tests)
 function(nestling_test name)
-  cmake_parse_arguments(arg "THREADS" "LABEL;TIMEOUT" "SOURCES;DEPENDS" ${ARGN})
+  cmake_parse_arguments(arg "THREADS" "LABEL;TIMEOUT" "SOURCES;DEPENDS;BED_FILES" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE nestling_static ${arg_DEPENDS} GTest::gtest_main)
+  if(arg_LABEL STREQUAL kvm OR CMAKE_CROSSCOMPILING)
+    nestling_bed_test(${name} FILES ${arg_BED_FILES})
+  endif()
+  if(CMAKE_CROSSCOMPILING)
+    return()  # this machine cannot run its tests one by one
+  endif()
   set(label ${arg_LABEL})
   if(arg_THREADS)
     add_dependencies(threaded_tests ${name})
@@ -26,9 +35,6 @@ function(nestling_test name)
   set(properties LABELS ${label})
   if(arg_TIMEOUT)
     list(APPEND properties TIMEOUT ${arg_TIMEOUT})
-  endif()
-  if(CMAKE_CROSSCOMPILING)
-    return()  # this machine cannot run them: the beds do
   endif()
   gtest_discover_tests(${name}
     TEST_PREFIX "${name}."

@@ -13,12 +13,14 @@
 
 #include "base/file_descriptor.h"
 #include "tests/support/program.h"
+#include "tests/support/time_scale.h"
 
 namespace nestling::testing {
 
-/// Where the build put the program and the kernels.
+/// Where the build put the program and the kernels. The test's results say which kernels it used.
 inline std::string program_path() { return NESTLING_PROGRAM; }
 inline std::string kernel_path(const std::string& name) {
+  ::testing::Test::RecordProperty("kernel." + name, "used");
   return std::string(NESTLING_GUESTS "/") + name;
 }
 
@@ -46,7 +48,8 @@ inline ProgramEnd nestling(std::vector<std::string> arguments, std::string input
 /// test.
 inline std::vector<std::string> run_arguments(const std::string& name,
                                               const std::vector<std::string>& options = {}) {
-  std::vector<std::string> arguments = {"run", kernel_path(name), "--timeout", "20s"};
+  std::vector<std::string> arguments = {"run", kernel_path(name), "--timeout",
+                                        std::to_string(20 * time_scale()) + "s"};
   arguments.insert(arguments.end(), options.begin(), options.end());
   return arguments;
 }

@@ -65,10 +65,10 @@ class TerminalSession {
     }
   }
 
-  /// The exit code, once the program has ended; -1 when it does not within half a minute. Does what
-  /// `reactions` say, in order.
+  /// The exit code, once the program has ended; -1 when it does not within half a minute, scaled().
+  /// Does what `reactions` say, in order.
   int attend(std::vector<Reaction> reactions) {
-    const auto deadline = steady_clock::now() + std::chrono::seconds(30);
+    const auto deadline = steady_clock::now() + scaled(std::chrono::seconds(30));
     while (!has_ended()) {
       if (steady_clock::now() > deadline) {
         return -1;

@@ -14,6 +14,7 @@
 #include <span>
 
 #include "base/file_descriptor.h"
+#include "tests/support/time_scale.h"
 
 namespace nestling::testing {
 
@@ -92,7 +93,7 @@ void drain(UniqueFd& fd, std::string& text) {
 
 /// Reads both outputs until both end, sends the signal when its time comes, kills at the deadline.
 void attend(const ProgramCall& call, pid_t child, Pipes& pipes, ProgramEnd& end) {
-  const auto deadline = steady_clock::now() + call.timeout;
+  const auto deadline = steady_clock::now() + scaled(call.timeout);
   bool signal_is_due = call.signal.has_value();
   while (pipes.output.read_end || pipes.errors.read_end) {
     std::array<pollfd, 2> polled = {

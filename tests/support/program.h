@@ -22,7 +22,7 @@ struct ProgramCall {
   std::string path;
   std::vector<std::string> arguments;  ///< without the program's own name
   std::string input;                   ///< at most 64 KiB, which then ends
-  std::chrono::milliseconds timeout = std::chrono::seconds(30);  ///< then it is killed
+  std::chrono::milliseconds timeout = std::chrono::seconds(30);  ///< scaled(); then it is killed
   std::optional<Signal> signal;
   Output output = Output::kCaptured;
   /// Run as this user instead of ours, which must be root.

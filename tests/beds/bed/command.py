@@ -107,11 +107,12 @@ def stopped(number, _frame):
     raise KeyboardInterrupt(number)
 
 
-def main():
+def main(words):
+    """What scripts/bed does with its arguments; the exit code."""
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, stopped)
     try:
-        return run(sys.argv[1:])
+        return run(words)
     except BedError as error:
         print(f"bed: {error}", file=sys.stderr)
         return int(error.code)

@@ -22,10 +22,10 @@ KERNEL_ARGUMENTS = [
     "panic=-1", "oops=panic", "mitigations=off", "cryptomgr.notests=1", "init_on_alloc=0", "audit=0",
     "apparmor=0", "rcupdate.rcu_expedited=1", "nowatchdog", "random.trust_cpu=on"]
 
-# An EPYC with SVM and nested paging, less what QEMU's emulation lacks and would warn about. The
-# model "max" has more features and is slower for it.
-X86_CPU = ("EPYC,+svm,+npt,-rdseed,-sha-ni,-fxsr-opt,-misalignsse,-3dnowprefetch,-osvw,-topoext,"
-           "-perfctr-core,-clzero,-xsaveerptr,-ibpb,-nrip-save,-xsavec,-xsaves")
+# An EPYC with SVM, nested paging and five-level tables, less what QEMU's emulation lacks and would
+# warn about. The model "max" has more features and is slower for it.
+X86_CPU = ("EPYC,+svm,+npt,+la57,-rdseed,-sha-ni,-fxsr-opt,-misalignsse,-3dnowprefetch,-osvw,"
+           "-topoext,-perfctr-core,-clzero,-xsaveerptr,-ibpb,-nrip-save,-xsavec,-xsaves")
 # 16K and 64K granules, and EL2 with nested paging by virtualization=on.
 ARM64_CPU = "neoverse-n1"
 

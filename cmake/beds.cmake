@@ -1,0 +1,29 @@
+# Test programs in beds: emulated machines that have KVM. See docs/beds.md.
+
+# Emulation is slow, and more so when several beds share a machine: what tests wait for may take so
+# many times as long. A test that fails for another reason fails as soon as ever.
+set(NESTLING_BED_TIME_SCALE 10)
+set(NESTLING_BED_TIMEOUT 1800)
+
+# nestling_bed_test(NAME [FILES file…]): runs the whole test program NAME in the bed of this build's
+# architecture, as the test bed.ARCHITECTURE.NAME, label bed. FILES: what it needs besides itself;
+# they have the same paths in the bed. What each of its tests came to is in beds/NAME.xml.
+function(nestling_bed_test name)
+  cmake_parse_arguments(arg "" "" "FILES" ${ARGN})
+  find_program(NESTLING_PYTHON python3)
+  if(NOT NESTLING_STATIC OR NOT NESTLING_PYTHON)
+    return()  # a bed has no libraries
+  endif()
+  set(bed ${CMAKE_SYSTEM_PROCESSOR})
+  if(bed STREQUAL aarch64)
+    set(bed arm64)
+  endif()
+  list(TRANSFORM arg_FILES PREPEND "--put=")
+  add_test(NAME bed.${bed}.${name}
+    COMMAND "${NESTLING_PYTHON}" "${PROJECT_SOURCE_DIR}/tests/beds/run_test_program.py"
+            ${bed} "${PROJECT_BINARY_DIR}/beds/${name}.xml"
+            --timeout ${NESTLING_BED_TIMEOUT} --time-scale ${NESTLING_BED_TIME_SCALE}
+            ${arg_FILES} $<TARGET_FILE:${name}>)
+  math(EXPR timeout "${NESTLING_BED_TIMEOUT} + 300")
+  set_tests_properties(bed.${bed}.${name} PROPERTIES LABELS bed TIMEOUT ${timeout})
+endfunction()
