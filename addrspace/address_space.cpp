@@ -190,6 +190,7 @@ Result<HostPhysRange, PoolError> AddressSpace::reserve_extent(GuestPhysRange ran
 
 Result<void, SpaceError> AddressSpace::map_linear(GuestPhysRange range, HostPhysAddr host,
                                                   const AreaOptions& options) {
+  const ChangeScope scope(*this, ViewChange::Kind::kMap);
   const std::lock_guard lock(writer_);
   if (const Refusal refusal = refuse_new_area(range, options)) {
     return failure(*refusal);
@@ -209,8 +210,8 @@ Result<void, SpaceError> AddressSpace::map_linear(GuestPhysRange range, HostPhys
                   .type = options.type,
                   .audit = options.audit,
                   .resident = range.size()};
-  const ViewChange change = change_of(ViewChange::Kind::kMap, area, range);
-  if (const Refusal refusal = ask_observers(change)) {
+  changes_.assign(1, change_of(ViewChange::Kind::kMap, area, range));
+  if (const Refusal refusal = ask_observers(changes_.front())) {
     return failure(*refusal);
   }
   auto plan = table_->plan_map(range, {host, options.access, options.type});
@@ -221,14 +222,18 @@ Result<void, SpaceError> AddressSpace::map_linear(GuestPhysRange range, HostPhys
   if (!edit.insert(area)) {
     return failure(error(Reason::kOutOfNodes, range));
   }
+  if (const Refusal refusal = prepare_observers(range)) {
+    return failure(*refusal);
+  }
   table_->apply(*std::move(plan));
   edit.commit();
-  tell_observers(change);
+  tell_observers_of_changes();
   return {};
 }
 
 Result<void, SpaceError> AddressSpace::map_alloc(GuestPhysRange range, Populate populate,
                                                  const AreaOptions& options) {
+  const ChangeScope scope(*this, ViewChange::Kind::kMap);
   const std::lock_guard lock(writer_);
   if (const Refusal refusal = refuse_new_area(range, options)) {
     return failure(*refusal);
@@ -247,9 +252,14 @@ Result<void, SpaceError> AddressSpace::map_alloc(GuestPhysRange range, Populate 
                   .type = options.type,
                   .audit = options.audit,
                   .resident = is_eager ? range.size() : 0};
-  const ViewChange change = change_of(ViewChange::Kind::kMap, area, range);
-  if (const Refusal refusal = ask_observers(change)) {
-    return failure(*refusal);
+  changes_.assign(1, change_of(ViewChange::Kind::kMap, area, range));
+  if (is_eager) {
+    changes_.push_back(change_of(ViewChange::Kind::kPopulate, area, range));
+  }
+  for (const ViewChange& change : changes_) {
+    if (const Refusal refusal = ask_observers(change)) {
+      return failure(*refusal);
+    }
   }
   std::optional<TablePlan> plan;
   if (is_eager) {
@@ -266,15 +276,15 @@ Result<void, SpaceError> AddressSpace::map_alloc(GuestPhysRange range, Populate 
   if (!edit.insert(area)) {
     return failure(error(Reason::kOutOfNodes, range));
   }
+  if (const Refusal refusal = prepare_observers(range)) {
+    return failure(*refusal);
+  }
   extent.keep();
   if (plan) {
     table_->apply(*std::move(plan));
   }
   edit.commit();
-  tell_observers(change);
-  if (is_eager) {
-    tell_observers(change_of(ViewChange::Kind::kPopulate, area, range));
-  }
+  tell_observers_of_changes();
   return {};
 }
 
@@ -290,6 +300,7 @@ void AddressSpace::set_area_node_limit(std::size_t nodes) {
 
 void AddressSpace::add_observer(ViewObserver& observer) {
   const std::lock_guard lock(writer_);
+  check(observers_.size() < kMostObservers, "too many observers of an address space");
   observers_.push_back(&observer);
 }
 
@@ -298,15 +309,38 @@ void AddressSpace::remove_observer(ViewObserver& observer) {
   observers_.erase(std::remove(observers_.begin(), observers_.end(), &observer), observers_.end());
 }
 
+SpaceError AddressSpace::refusal_of(const Error& cause, GuestPhysRange range) {
+  SpaceError refused = error(Reason::kRefused, range);
+  refused.detail = cause.message;
+  return refused;
+}
+
 AddressSpace::Refusal AddressSpace::ask_observers(const ViewChange& change) const {
   for (ViewObserver* const observer : observers_) {
     if (const Result<void> permitted = observer->permits(change); !permitted) {
-      SpaceError refused = error(Reason::kRefused, change.range);
-      refused.detail = permitted.error().message;
-      return refused;
+      return refusal_of(permitted.error(), change.range);
     }
   }
   return std::nullopt;
+}
+
+/// Has every observer prepare changes_, the last step of an operation of `range` that can fail.
+AddressSpace::Refusal AddressSpace::prepare_observers(GuestPhysRange range) {
+  for (std::size_t done = 0; done < observers_.size(); ++done) {
+    if (const Result<void> prepared = observers_.at(done)->prepare(changes_); !prepared) {
+      while (done-- != 0) {
+        observers_.at(done)->abandon(changes_);
+      }
+      return refusal_of(prepared.error(), range);
+    }
+  }
+  return std::nullopt;
+}
+
+void AddressSpace::tell_observers_of_changes() {
+  for (const ViewChange& change : changes_) {
+    tell_observers(change);
+  }
 }
 
 void AddressSpace::tell_observers(const ViewChange& change) {

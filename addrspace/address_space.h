@@ -99,12 +99,12 @@ class AddressSpace {
   // --- frames under the map --------------------------------------------------------------------
 
   /// Populates all of `range`, which is all in areas (else kNoArea). All or nothing: fails with
-  /// kOutOfMemory, kOutOfTables.
+  /// kOutOfMemory, kOutOfTables, kRefused.
   [[nodiscard]] Result<void, SpaceError> populate(GuestPhysRange range);
 
   /// Gives the frames in `range` back to the host, while its areas stay: what was in them is zero
   /// when it is populated again. All of it must be in allocating areas (else kNoArea,
-  /// kNotAllocating). Fails with kOutOfTables (a huge page must be split).
+  /// kNotAllocating). Fails with kOutOfTables (a huge page must be split), kRefused.
   [[nodiscard]] Result<void, SpaceError> discard(GuestPhysRange range);
 
   /// What the guest's access of `gpa`, which met no mapping or too few rights, comes to. Populates
@@ -172,8 +172,8 @@ class AddressSpace {
 
   // --- watching --------------------------------------------------------------------------------
 
-  /// Tells `observer` of every change from now on, after those added before it. It must be removed
-  /// before it goes, or outlive the space.
+  /// Tells `observer` of every change from now on, after those added before it; there are a few at
+  /// most. It must be removed before it goes, or outlive the space; neither while a change goes on.
   void add_observer(ViewObserver& observer);
   void remove_observer(ViewObserver& observer);
 
@@ -204,6 +204,8 @@ class AddressSpace {
   using Reason = SpaceError::Reason;
   using Refusal = std::optional<SpaceError>;
   class Extent;
+  class ChangeScope;
+  static constexpr std::size_t kMostObservers = 8;
   struct Hole {
     std::uint64_t size = 0;
     std::uint64_t alignment = kPageSize;
@@ -236,14 +238,18 @@ class AddressSpace {
   void collect(GuestPhysRange range);
   [[nodiscard]] bool rewrite(AreaMap::Edit& edit) const;
   void join_rewritten(GuestPhysRange range);
-  template <typename Alter>
-  [[nodiscard]] Result<void, SpaceError> rewrite_parts(GuestPhysRange range, Alter alter);
+  template <typename Alter, typename LastQuestion>
+  [[nodiscard]] Result<void, SpaceError> rewrite_parts(GuestPhysRange range, Alter alter,
+                                                       LastQuestion refusal);
   std::uint64_t collect_runs(GuestPhysRange part);
   void remove_pages(std::optional<TablePlan> plan);
 
   [[nodiscard]] Refusal populate_locked(GuestPhysRange range);
+  [[nodiscard]] Refusal populate_one(const Area& area, GuestPhysRange range);
+  [[nodiscard]] Refusal populate_each(std::size_t count, GuestPhysRange range, std::size_t tables);
   [[nodiscard]] bool populate_for_access(GuestPhysRange range);
   [[nodiscard]] Refusal commit_missing(const Area& area, GuestPhysRange part);
+  [[nodiscard]] Refusal ask_about_missing(GuestPhysRange range);
   void uncommit_missing();
   [[nodiscard]] std::size_t most_tables_for(const Area& area, GuestPhysRange part) const;
   void apply_populate(const Area& area, GuestPhysRange part, TablePlan plan);
@@ -253,8 +259,11 @@ class AddressSpace {
   [[nodiscard]] FaultResult fault_locked(GuestPhysAddr gpa, Access access);
   FaultResult count_fault(FaultResult result, GuestPhysAddr gpa, Access access, Actor actor);
 
+  [[nodiscard]] static SpaceError refusal_of(const Error& cause, GuestPhysRange range);
   [[nodiscard]] Refusal ask_observers(const ViewChange& change) const;
+  [[nodiscard]] Refusal prepare_observers(GuestPhysRange range);
   void tell_observers(const ViewChange& change);
+  void tell_observers_of_changes();
 
   [[nodiscard]] std::optional<std::string> defect_of_areas(const Guard& guard) const;
   [[nodiscard]] std::optional<std::string> defect_of_pages(const Guard& guard) const;
@@ -280,6 +289,7 @@ class AddressSpace {
   std::vector<HostPhysRange> runs_;       // frames to give back
   std::vector<GuestPhysRange> missing_;   // pages to populate
   std::vector<HostPhysRange> committed_;  // the frames for them
+  std::vector<ViewChange> changes_;       // what observers are asked and told, while there are any
 };
 
 }  // namespace nestling

@@ -97,18 +97,21 @@ Result<void, SpaceError> AddressSpace::unmap(GuestPhysRange range) {
   if (range.is_empty()) {
     return {};
   }
+  const ChangeScope scope(*this, ViewChange::Kind::kUnmap);
   const std::lock_guard lock(writer_);
   if (const Refusal refusal = refuse_range(range)) {
     return failure(*refusal);
   }
   collect(range);
+  changes_.clear();
   rewritten_.clear();
   runs_.clear();
   bool is_populated = false;
   std::uint64_t splits = 0;
   for (const Area& area : affected_) {
     const GuestPhysRange part = *area.range.intersection(range);
-    if (const Refusal refusal = ask_observers(change_of(ViewChange::Kind::kUnmap, area, part))) {
+    changes_.push_back(change_of(ViewChange::Kind::kUnmap, area, part));
+    if (const Refusal refusal = ask_observers(changes_.back())) {
       return failure(*refusal);
     }
     if (area.resident.get() != 0) {
@@ -139,16 +142,18 @@ Result<void, SpaceError> AddressSpace::unmap(GuestPhysRange range) {
   if (!rewrite(edit)) {
     return failure(error(Reason::kOutOfNodes, range));
   }
+  if (const Refusal refusal = prepare_observers(range)) {
+    return failure(*refusal);
+  }
   edit.commit();
   area_splits_ += splits;
   remove_pages(std::move(plan));
   for (const Area& area : affected_) {
-    const GuestPhysRange part = *area.range.intersection(range);
     if (area.backend == Backend::kAlloc) {
-      pool_.release(area.host_range(part));
+      pool_.release(area.host_range(*area.range.intersection(range)));
     }
-    tell_observers(change_of(ViewChange::Kind::kUnmap, area, part));
   }
+  tell_observers_of_changes();
   return {};
 }
 
@@ -156,6 +161,7 @@ Result<void, SpaceError> AddressSpace::protect(GuestPhysRange range, Access acce
   if (range.is_empty()) {
     return {};
   }
+  const ChangeScope scope(*this, ViewChange::Kind::kProtect);
   const std::lock_guard lock(writer_);
   if (const Refusal refusal = refuse_range(range)) {
     return failure(*refusal);
@@ -163,6 +169,7 @@ Result<void, SpaceError> AddressSpace::protect(GuestPhysRange range, Access acce
   if (const Refusal refusal = refuse_unless_covered(range)) {
     return failure(*refusal);
   }
+  changes_.clear();
   // Rights that one of the areas' types forbids fail before anything else is looked at.
   for (const Area& area : affected_) {
     ViewChange change =
@@ -174,26 +181,20 @@ Result<void, SpaceError> AddressSpace::protect(GuestPhysRange range, Access acce
     if (const Refusal refusal = ask_observers(change)) {
       return failure(*refusal);
     }
+    changes_.push_back(change);
   }
   auto plan = table_->plan_protect(range, access);
   if (!plan) {
     return failure(error(plan.error(), range));
   }
-  Result<void, SpaceError> rewritten =
-      rewrite_parts(range, [&](Area& part) { part.access = access; });
+  Result<void, SpaceError> rewritten = rewrite_parts(
+      range, [&](Area& part) { part.access = access; }, [&] { return prepare_observers(range); });
   if (!rewritten) {
     return rewritten;
   }
   table_->apply(*std::move(plan));
   generation_.fetch_add(1, std::memory_order_acq_rel);
-  for (const Area& area : affected_) {
-    const auto part = area.range.intersection(range);
-    if (part) {
-      ViewChange change = change_of(ViewChange::Kind::kProtect, area, *part);
-      change.access = access;
-      tell_observers(change);
-    }
-  }
+  tell_observers_of_changes();
   return {};
 }
 
@@ -208,13 +209,16 @@ Result<void, SpaceError> AddressSpace::set_audit_policy(GuestPhysRange range, Au
   if (const Refusal refusal = refuse_unless_covered(range)) {
     return failure(*refusal);
   }
-  return rewrite_parts(range, [&](Area& part) { part.audit = policy; });
+  return rewrite_parts(
+      range, [&](Area& part) { part.audit = policy; }, [] { return Refusal(); });
 }
 
 /// Splits areas at the ends of `range`, which areas cover, lets `alter` change those inside, and
-/// joins neighbours that have become equal. Nothing has changed when it fails.
-template <typename Alter>
-Result<void, SpaceError> AddressSpace::rewrite_parts(GuestPhysRange range, Alter alter) {
+/// joins neighbours that have become equal. `refusal` is asked when nothing else can fail. Nothing
+/// has changed when it fails.
+template <typename Alter, typename LastQuestion>
+Result<void, SpaceError> AddressSpace::rewrite_parts(GuestPhysRange range, Alter alter,
+                                                     LastQuestion refusal) {
   // One page more on each side: the neighbours, which may join.
   const GuestPhysAddr first =
       range.start().value() == 0 ? range.start() : GuestPhysAddr(range.start().value() - 1);
@@ -247,6 +251,9 @@ Result<void, SpaceError> AddressSpace::rewrite_parts(GuestPhysRange range, Alter
   if (!rewrite(edit)) {
     return failure(error(Reason::kOutOfNodes, range));
   }
+  if (const Refusal refused = refusal()) {
+    return failure(*refused);
+  }
   edit.commit();
   area_splits_ += splits;
   area_joins_ += before_joins - rewritten_.size();
@@ -257,6 +264,7 @@ Result<void, SpaceError> AddressSpace::discard(GuestPhysRange range) {
   if (range.is_empty()) {
     return {};
   }
+  const ChangeScope scope(*this, ViewChange::Kind::kDiscard);
   const std::lock_guard lock(writer_);
   if (const Refusal refusal = refuse_range(range)) {
     return failure(*refusal);
@@ -272,9 +280,20 @@ Result<void, SpaceError> AddressSpace::discard(GuestPhysRange range) {
       return failure(linear);
     }
   }
+  changes_.clear();
+  for (const Area& area : affected_) {
+    changes_.push_back(
+        change_of(ViewChange::Kind::kDiscard, area, *area.range.intersection(range)));
+    if (const Refusal refusal = ask_observers(changes_.back())) {
+      return failure(*refusal);
+    }
+  }
   auto plan = table_->plan_unmap(range);
   if (!plan) {
     return failure(error(plan.error(), range));
+  }
+  if (const Refusal refusal = prepare_observers(range)) {
+    return failure(*refusal);
   }
   runs_.clear();
   for (Area& area : affected_) {
@@ -290,13 +309,12 @@ Result<void, SpaceError> AddressSpace::discard(GuestPhysRange range) {
     areas_.set_resident(area.range.start(), area.resident.get());
   }
   remove_pages(std::move(*plan));
-  for (const Area& area : affected_) {
-    tell_observers(change_of(ViewChange::Kind::kDiscard, area, *area.range.intersection(range)));
-  }
+  tell_observers_of_changes();
   return {};
 }
 
 void AddressSpace::clear() {
+  const ChangeScope scope(*this, ViewChange::Kind::kUnmap);
   const std::lock_guard lock(writer_);
   // The guard keeps the old areas readable.
   const Guard guard = epochs_.enter();
@@ -307,6 +325,13 @@ void AddressSpace::clear() {
   AreaMap::Edit edit(areas_);
   edit.clear();
   edit.commit();
+  // One area at a time, for the same reason, and whatever they say.
+  before.visit(options_.range, [&](const Area& area) {
+    const ViewChange change = change_of(ViewChange::Kind::kUnmap, area, area.range);
+    for (ViewObserver* const observer : observers_) {
+      (void)observer->prepare(std::span(&change, 1)).has_value();
+    }
+  });
   // Frames go back before their entries go: a list of them would need memory.
   before.visit(options_.range, [&](const Area& area) {
     if (area.backend == Backend::kAlloc) {

@@ -34,6 +34,35 @@ class AddressSpace::Extent {
   bool is_committed_ = false;
 };
 
+/// A change that may need others to stand still: tells the observers so before the writer's lock is
+/// taken, and when it is free again.
+class AddressSpace::ChangeScope {
+ public:
+  ChangeScope(AddressSpace& space, ViewChange::Kind kind) : kind_(kind) {
+    {
+      const std::lock_guard lock(space.writer_);
+      for (ViewObserver* const observer : space.observers_) {
+        observers_.at(count_++) = observer;
+      }
+    }
+    for (std::size_t i = 0; i < count_; ++i) {
+      observers_.at(i)->entering(kind_);
+    }
+  }
+  ChangeScope(const ChangeScope&) = delete;
+  ChangeScope& operator=(const ChangeScope&) = delete;
+  ~ChangeScope() {
+    for (std::size_t i = count_; i-- != 0;) {
+      observers_.at(i)->leaving(kind_);
+    }
+  }
+
+ private:
+  ViewChange::Kind kind_;
+  std::array<ViewObserver*, kMostObservers> observers_{};
+  std::size_t count_ = 0;
+};
+
 /// What observers are told of `part` of `area`.
 [[nodiscard]] inline ViewChange change_of(ViewChange::Kind kind, const Area& area,
                                           GuestPhysRange part) {

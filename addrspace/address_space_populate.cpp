@@ -40,6 +40,20 @@ AddressSpace::Refusal AddressSpace::commit_missing(const Area& area, GuestPhysRa
       return error(committed.error(), part);
     }
     committed_.push_back(frames);
+    if (!observers_.empty()) {
+      changes_.push_back(change_of(ViewChange::Kind::kPopulate, area, missing_.at(i)));
+    }
+  }
+  return std::nullopt;
+}
+
+/// Asks the observers whether what commit_missing() collected may be populated.
+AddressSpace::Refusal AddressSpace::ask_about_missing(GuestPhysRange range) {
+  for (const ViewChange& change : changes_) {
+    if (Refusal refusal = ask_observers(change)) {
+      refusal->range = range;
+      return refusal;
+    }
   }
   return std::nullopt;
 }
@@ -50,6 +64,7 @@ void AddressSpace::uncommit_missing() {
   }
   committed_.clear();
   missing_.clear();
+  changes_.clear();
 }
 
 /// Tables that mapping `part` of `area` can need at most, whatever is there now.
@@ -65,7 +80,7 @@ std::size_t AddressSpace::most_tables_for(const Area& area, GuestPhysRange part)
   return tables;
 }
 
-/// Makes the planned change, in which all of `part` becomes populated, and tells of it.
+/// Makes the planned change, in which all of `part` becomes populated.
 void AddressSpace::apply_populate(const Area& area, GuestPhysRange part, TablePlan plan) {
   table_->apply(std::move(plan));
   std::uint64_t added = 0;
@@ -77,11 +92,6 @@ void AddressSpace::apply_populate(const Area& area, GuestPhysRange part, TablePl
     areas_.set_resident(area.range.start(), area.range.size());
   } else if (resident != Area::kNotCounted) {
     areas_.set_resident(area.range.start(), resident + added);
-  }
-  for (const GuestPhysRange& missing : missing_) {
-    if (!observers_.empty() && part.contains(missing)) {
-      tell_observers(change_of(ViewChange::Kind::kPopulate, area, missing));
-    }
   }
 }
 
@@ -105,6 +115,7 @@ AddressSpace::Refusal AddressSpace::populate_locked(GuestPhysRange range) {
   }
   missing_.clear();
   committed_.clear();
+  changes_.clear();
   // Of the areas only those stay that lack something.
   std::size_t lacking = 0;
   std::size_t tables = 0;
@@ -127,28 +138,58 @@ AddressSpace::Refusal AddressSpace::populate_locked(GuestPhysRange range) {
       areas_.set_resident(area.range.start(), area.range.size());  // not counted since a split
     }
   }
-  // A plan for one area is exact. Several are made one after the other, so the tables for all of
-  // them are set aside first.
-  if (lacking > 1 && !frames_.set_aside(tables)) {
+  if (lacking == 0) {
+    return std::nullopt;
+  }
+  Refusal refusal = ask_about_missing(range);
+  if (!refusal) {
+    refusal = lacking == 1 ? populate_one(affected_.front(), range)
+                           : populate_each(lacking, range, tables);
+  }
+  if (refusal) {
+    uncommit_missing();
+  }
+  return refusal;
+}
+
+/// Populates what is missing in the part of `range` in `area`: a plan for one area is exact.
+AddressSpace::Refusal AddressSpace::populate_one(const Area& area, GuestPhysRange range) {
+  const GuestPhysRange part = *area.range.intersection(range);
+  auto plan = table_->plan_map(part, {area.host_of(part.start()), area.access, area.type});
+  if (!plan) {
+    return error(plan.error(), range);
+  }
+  if (Refusal refusal = prepare_observers(range)) {
+    return refusal;
+  }
+  apply_populate(area, part, *std::move(plan));
+  tell_observers_of_changes();
+  return std::nullopt;
+}
+
+/// The same for the first `count` of affected_. Their plans are made one after the other, so the
+/// tables for all of them, `tables` at most, are set aside first.
+AddressSpace::Refusal AddressSpace::populate_each(std::size_t count, GuestPhysRange range,
+                                                  std::size_t tables) {
+  if (!frames_.set_aside(tables)) {
     table_->reclaim();
     if (!frames_.set_aside(tables)) {
-      uncommit_missing();
       return error(Reason::kOutOfTables, range);
     }
   }
-  for (std::size_t i = 0; i < lacking; ++i) {
+  Refusal refusal = prepare_observers(range);
+  for (std::size_t i = 0; i < count && !refusal; ++i) {
     const Area& area = affected_.at(i);
     const GuestPhysRange part = *area.range.intersection(range);
     auto plan = table_->plan_map(part, {area.host_of(part.start()), area.access, area.type});
-    if (!plan) {
-      check(lacking == 1, "tables that were set aside did not suffice");
-      uncommit_missing();
-      return error(plan.error(), range);
-    }
+    check(plan.has_value(), "tables that were set aside did not suffice");
     apply_populate(area, part, *std::move(plan));
   }
   frames_.release_set_aside();
-  return std::nullopt;
+  if (!refusal) {
+    tell_observers_of_changes();
+  }
+  return refusal;
 }
 
 FaultResult AddressSpace::handle_page_fault(GuestPhysAddr gpa, Access access, Actor actor) {
@@ -189,6 +230,7 @@ FaultResult AddressSpace::fault_locked(GuestPhysAddr gpa, Access access) {
   GuestPhysRange part = block_around(gpa, options_.fault_granule, area.range);
   missing_.clear();
   committed_.clear();
+  changes_.clear();
   if (commit_missing(area, part)) {
     // Near the limit: the one page that is needed.
     uncommit_missing();
@@ -198,12 +240,15 @@ FaultResult AddressSpace::fault_locked(GuestPhysAddr gpa, Access access) {
       return {FaultOutcome::kOutOfMemory, {}};
     }
   }
-  auto plan = table_->plan_map(part, {area.host_of(part.start()), area.access, area.type});
-  if (!plan) {
-    uncommit_missing();
-    return {FaultOutcome::kOutOfMemory, {}};
+  Refusal refusal = ask_about_missing(part);
+  if (!refusal) {
+    refusal = populate_one(area, part);
   }
-  apply_populate(area, part, *std::move(plan));
+  if (refusal) {
+    uncommit_missing();
+    const bool is_refused = refusal->reason == Reason::kRefused;
+    return {is_refused ? FaultOutcome::kRefused : FaultOutcome::kOutOfMemory, {}};
+  }
   return {FaultOutcome::kResolved, part};
 }
 

@@ -125,11 +125,12 @@ enum class FaultOutcome : std::uint8_t {
   kDenied,          ///< the area refuses the access
   kNoArea,          ///< nothing is mapped there: a device, or a wild access
   kOutOfMemory,     ///< the pool refuses, or there is no room for tables
+  kRefused,         ///< an observer refuses: it knows why
 };
 
-inline constexpr std::array kFaultOutcomes = {FaultOutcome::kResolved,
-                                              FaultOutcome::kAlreadyPresent, FaultOutcome::kDenied,
-                                              FaultOutcome::kNoArea, FaultOutcome::kOutOfMemory};
+inline constexpr std::array kFaultOutcomes = {
+    FaultOutcome::kResolved, FaultOutcome::kAlreadyPresent, FaultOutcome::kDenied,
+    FaultOutcome::kNoArea,   FaultOutcome::kOutOfMemory,    FaultOutcome::kRefused};
 
 [[nodiscard]] constexpr std::string_view name_of(FaultOutcome outcome) {
   switch (outcome) {
@@ -143,6 +144,8 @@ inline constexpr std::array kFaultOutcomes = {FaultOutcome::kResolved,
       return "no area";
     case FaultOutcome::kOutOfMemory:
       return "out of memory";
+    case FaultOutcome::kRefused:
+      return "refused";
   }
   return "?";
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 #include "addrspace/area.h"
@@ -29,16 +30,34 @@ struct ViewChange {
   std::string_view area;  ///< its name; lives as long as the address space
 };
 
-/// Mirrors, logs and counters. Called by the thread that makes the change, which holds the address
-/// space's writer lock: an observer may read the space, but not change it.
+/// Mirrors, logs and counters. All but entering() and leaving() are called by the thread that makes
+/// the change while it holds the address space's writer lock: an observer may read the space there,
+/// but not change it.
+///
+///     entering   permits…   prepare   (abandon, when somebody behind refuses)   changed…   leaving
+///                                  | the view, and for removals the frames, change here |
 class ViewObserver {
  public:
   virtual ~ViewObserver() = default;
 
-  /// May this map, unmap or protect happen? Asked for every part of an operation before any of it
-  /// is done; an error refuses the whole operation. Must have no effect: the operation can still
-  /// fail for other reasons.
+  /// This thread is about to map, unmap, protect or discard, and holds no lock yet: the place to
+  /// wait until nobody is inside what must stand still meanwhile. Followed by one leaving(),
+  /// whatever comes of the change. Not told for populate and page faults.
+  virtual void entering(ViewChange::Kind /*kind*/) {}
+  virtual void leaving(ViewChange::Kind /*kind*/) {}
+
+  /// May this change happen? Asked for every part of an operation before any of it is done; an
+  /// error refuses the whole operation. Must have no effect: the operation can still fail for other
+  /// reasons.
   [[nodiscard]] virtual Result<void> permits(const ViewChange& /*change*/) { return {}; }
+
+  /// Makes the world outside the view ready for `changes`, all parts of one operation, which
+  /// nothing but another observer can stop any more. New frames can be touched from here on, and
+  /// what is to go must not be touched any more when this returns: its frames go next. All or
+  /// nothing: an error, which refuses the whole operation, leaves everything as it was.
+  [[nodiscard]] virtual Result<void> prepare(std::span<const ViewChange> /*changes*/) { return {}; }
+  /// Takes back the last prepare(): an observer behind this one refused.
+  virtual void abandon(std::span<const ViewChange> /*changes*/) {}
 
   /// The change has happened.
   virtual void changed(const ViewChange& change) = 0;

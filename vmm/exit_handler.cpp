@@ -58,7 +58,7 @@ std::string internal_error_words(const InternalErrorExit& exit) {
 
 }  // namespace
 
-std::optional<Verdict> ExitHandler::on(const PortExit& exit) {
+std::optional<Verdict> ExitHandler::on(VcpuId /*vcpu*/, const PortExit& exit) {
   // INS and OUTS repeat the access at the same port.
   for (std::size_t done = 0; done < exit.data.size(); done += exit.width.bytes()) {
     const auto data = exit.data.subspan(done, exit.width.bytes());
@@ -73,30 +73,66 @@ std::optional<Verdict> ExitHandler::on(const PortExit& exit) {
   return std::nullopt;
 }
 
-std::optional<Verdict> ExitHandler::on(const MmioExit& exit) {
+std::optional<Verdict> ExitHandler::on(VcpuId vcpu, const MmioExit& exit) {
+  // Memory and devices may both have a part in an access that straddles an edge.
+  for (std::size_t done = 0; done < exit.data.size();) {
+    const auto address = exit.address.plus(done);
+    const std::span<std::byte> rest = exit.data.subspan(done);
+    if (address) {
+      MemoryExits::Piece piece = memory_.access(vcpu, *address, exit.direction, rest);
+      if (piece.verdict) {
+        return std::move(piece.verdict);
+      }
+      if (piece.size != 0) {
+        done += piece.size;
+        continue;
+      }
+    }
+    const std::size_t gap = address ? memory_.gap(*address, rest.size()) : rest.size();
+    if (auto verdict = on_bus(vcpu, MmioExit{exit.address.plus(done).value_or(GuestPhysAddr(0)),
+                                             exit.direction, rest.first(gap)})) {
+      return verdict;
+    }
+    done += gap;
+  }
+  return std::nullopt;
+}
+
+/// An access, or a piece of one, in which no memory has a part.
+std::optional<Verdict> ExitHandler::on_bus(VcpuId vcpu, const MmioExit& exit) {
   if (transfer(mmio_, exit.address, exit.direction, exit.data)) {
     return std::nullopt;
   }
   ++unclaimed_count_;
-  if (policy_ == UnclaimedPolicy::kGoOn) {
+  const bool writes = exit.direction == Direction::kWrite;
+  const bool stops = policy_ == UnclaimedPolicy::kStop;
+  memory_.tell({.kind = MemoryEvent::Kind::kUnclaimed,
+                .actor = actor_of(vcpu),
+                .gpa = exit.address,
+                .size = exit.data.size(),
+                .access = writes ? Access::write() : Access::read(),
+                .outcome = stops    ? MemoryEvent::Outcome::kStopped
+                           : writes ? MemoryEvent::Outcome::kDiscarded
+                                    : MemoryEvent::Outcome::kReadOnes});
+  if (!stops) {
     return std::nullopt;
   }
   return unhandled(fmt::format("unclaimed {}-byte {} address {:#x}", exit.data.size(),
                                verb(exit.direction), exit.address.value()));
 }
 
-std::optional<Verdict> ExitHandler::on(const HaltExit& exit) {
+std::optional<Verdict> ExitHandler::on(VcpuId /*vcpu*/, const HaltExit& exit) {
   return Verdict{.kind = VerdictKind::kHang,
                  .reason = exit.interrupts == HaltExit::Interrupts::kEnabled
                                ? "hang: halted, and nothing can raise an interrupt"
                                : "hang: halted with interrupts off"};
 }
 
-std::optional<Verdict> ExitHandler::on(const ShutdownExit& /*exit*/) {
+std::optional<Verdict> ExitHandler::on(VcpuId /*vcpu*/, const ShutdownExit& /*exit*/) {
   return Verdict{.kind = VerdictKind::kTripleFault, .reason = "triple fault"};
 }
 
-std::optional<Verdict> ExitHandler::on(const SystemEventExit& exit) {
+std::optional<Verdict> ExitHandler::on(VcpuId /*vcpu*/, const SystemEventExit& exit) {
   switch (exit.what) {
     case SystemEventExit::What::kShutdown:
       return Verdict{.kind = VerdictKind::kGuestExit, .reason = "power off"};
@@ -110,29 +146,30 @@ std::optional<Verdict> ExitHandler::on(const SystemEventExit& exit) {
   return unhandled(fmt::format("system event {} of KVM", exit.raw_type));
 }
 
-std::optional<Verdict> ExitHandler::on(const InternalErrorExit& exit) {
+std::optional<Verdict> ExitHandler::on(VcpuId /*vcpu*/, const InternalErrorExit& exit) {
   return unhandled(internal_error_words(exit));
 }
 
-std::optional<Verdict> ExitHandler::on(const FailEntryExit& exit) {
+std::optional<Verdict> ExitHandler::on(VcpuId /*vcpu*/, const FailEntryExit& exit) {
   return unhandled(
       fmt::format("the processor refused to enter the guest, reason {:#x}", exit.hardware_reason));
 }
 
-std::optional<Verdict> ExitHandler::on(const MemoryFaultExit& exit) {
-  return unhandled(fmt::format("memory fault at {:#x}, {:#x} bytes, flags {:#x}",
-                               exit.range.start().value(), exit.range.size(), exit.flags));
+std::optional<Verdict> ExitHandler::on(VcpuId vcpu, const MemoryFaultExit& exit) {
+  return memory_.on_memory_fault(vcpu, exit);
 }
 
-std::optional<Verdict> ExitHandler::on(const InterruptedExit& /*exit*/) { return std::nullopt; }
+std::optional<Verdict> ExitHandler::on(VcpuId /*vcpu*/, const InterruptedExit& /*exit*/) {
+  return std::nullopt;
+}
 
-std::optional<Verdict> ExitHandler::on(const UnknownExit& exit) {
+std::optional<Verdict> ExitHandler::on(VcpuId /*vcpu*/, const UnknownExit& exit) {
   return unhandled(fmt::format("KVM exit reason {}, which Nestling does not know", exit.reason));
 }
 
 // NOLINTNEXTLINE(readability-convert-member-functions-to-static): two of the overloads need this.
-std::optional<Verdict> ExitHandler::handle(const Exit& exit) {
-  return std::visit([&](const auto& each) { return on(each); }, exit);
+std::optional<Verdict> ExitHandler::handle(VcpuId vcpu, const Exit& exit) {
+  return std::visit([&](const auto& each) { return on(vcpu, each); }, exit);
 }
 
 }  // namespace nestling

@@ -8,41 +8,44 @@
 
 #include "devices/bus.h"
 #include "vmm/exit.h"
+#include "vmm/memory/memory_exits.h"
+#include "vmm/unclaimed_policy.h"
+#include "vmm/vcpu_id.h"
 #include "vmm/verdict.h"
 
 namespace nestling {
 
-/// What happens on an access that no device claims: it reads all ones and is counted; and then?
-enum class UnclaimedPolicy : std::uint8_t { kGoOn, kStop };
-
 /// Any vCPU thread may call handle().
 class ExitHandler {
  public:
-  /// The buses must outlive this.
-  ExitHandler(const PortBus& ports, const MmioBus& mmio, UnclaimedPolicy policy)
-      : ports_(ports), mmio_(mmio), policy_(policy) {}
+  /// All must outlive this. `memory` is asked about an address before the bus is.
+  ExitHandler(const PortBus& ports, const MmioBus& mmio, MemoryExits& memory,
+              UnclaimedPolicy policy)
+      : ports_(ports), mmio_(mmio), memory_(memory), policy_(policy) {}
 
-  /// Serves the exit; for reads, fills in what the guest will see. Nothing when the vCPU can run
-  /// on, else the verdict, whose reason does not yet say where in the guest it happened.
-  [[nodiscard]] std::optional<Verdict> handle(const Exit& exit);
+  /// Serves an exit of `vcpu`; for reads, fills in what the guest will see. Nothing when the vCPU
+  /// can run on, else the verdict, whose reason does not yet say where in the guest it happened.
+  [[nodiscard]] std::optional<Verdict> handle(VcpuId vcpu, const Exit& exit);
 
   /// Accesses so far that no device claimed.
   [[nodiscard]] std::uint64_t unclaimed_count() const { return unclaimed_count_; }
 
  private:
-  std::optional<Verdict> on(const PortExit& exit);
-  std::optional<Verdict> on(const MmioExit& exit);
-  static std::optional<Verdict> on(const HaltExit& exit);
-  static std::optional<Verdict> on(const ShutdownExit& exit);
-  static std::optional<Verdict> on(const SystemEventExit& exit);
-  static std::optional<Verdict> on(const InternalErrorExit& exit);
-  static std::optional<Verdict> on(const FailEntryExit& exit);
-  static std::optional<Verdict> on(const MemoryFaultExit& exit);
-  static std::optional<Verdict> on(const InterruptedExit& exit);
-  static std::optional<Verdict> on(const UnknownExit& exit);
+  std::optional<Verdict> on(VcpuId vcpu, const PortExit& exit);
+  std::optional<Verdict> on(VcpuId vcpu, const MmioExit& exit);
+  std::optional<Verdict> on_bus(VcpuId vcpu, const MmioExit& exit);
+  static std::optional<Verdict> on(VcpuId vcpu, const HaltExit& exit);
+  static std::optional<Verdict> on(VcpuId vcpu, const ShutdownExit& exit);
+  static std::optional<Verdict> on(VcpuId vcpu, const SystemEventExit& exit);
+  static std::optional<Verdict> on(VcpuId vcpu, const InternalErrorExit& exit);
+  static std::optional<Verdict> on(VcpuId vcpu, const FailEntryExit& exit);
+  std::optional<Verdict> on(VcpuId vcpu, const MemoryFaultExit& exit);
+  static std::optional<Verdict> on(VcpuId vcpu, const InterruptedExit& exit);
+  static std::optional<Verdict> on(VcpuId vcpu, const UnknownExit& exit);
 
   const PortBus& ports_;
   const MmioBus& mmio_;
+  MemoryExits& memory_;
   UnclaimedPolicy policy_;
   std::atomic<std::uint64_t> unclaimed_count_ = 0;
 };

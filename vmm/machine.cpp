@@ -15,6 +15,9 @@ namespace nestling {
 namespace {
 
 Error with_memory_hint(Error error) {
+  if (error.kind != ErrorKind::kHostRefused) {
+    return error;
+  }
   error.message += "; a smaller --memory may fit this host";
   return error;
 }
@@ -34,16 +37,6 @@ Result<void> check_vcpu_count(const KvmSystem& kvm, const MachineConfig& config)
   return {};
 }
 
-Result<void> add_memory_slots(Vm& vm, const GuestRam& ram) {
-  std::uint32_t slot = 0;
-  for (const GuestRam::Region& region : ram.regions()) {
-    if (auto done = vm.add_memory_slot(slot++, region.guest, region.host); !done) {
-      return failure(with_memory_hint(done.error()));
-    }
-  }
-  return {};
-}
-
 }  // namespace
 
 Result<std::unique_ptr<Machine>> Machine::create(const KvmSystem& kvm, const Image& image,
@@ -52,11 +45,11 @@ Result<std::unique_ptr<Machine>> Machine::create(const KvmSystem& kvm, const Ima
   if (auto done = check_vcpu_count(kvm, config); !done) {
     return failure(done.error());
   }
-  const auto ranges = ram_layout(config.memory_size);
+  const auto ranges = ram_layout(config.memory.size);
   if (!ranges) {
     return failure(ranges.error());
   }
-  auto ram = GuestRam::create(*ranges);
+  auto ram = GuestRam::create(config.memory, *ranges);
   if (!ram) {
     return failure(with_memory_hint(ram.error()));
   }
@@ -74,9 +67,16 @@ Result<std::unique_ptr<Machine>> Machine::create(const KvmSystem& kvm, const Ima
 Result<void> Machine::assemble(const KvmSystem& kvm, const Image& image,
                                const MachineConfig& config,
                                const MachineSurroundings& surroundings) {
-  if (auto done = add_memory_slots(vm_, *ram_); !done) {
-    return done;
+  auto memory = LiveMemory::create(config.memory, {.ram = *ram_,
+                                                   .vm = vm_,
+                                                   .vcpu_count = config.vcpu_count,
+                                                   .denied = config.unclaimed,
+                                                   .events = surroundings.memory_events,
+                                                   .log = surroundings.log});
+  if (!memory) {
+    return failure(with_memory_hint(memory.error()));
   }
+  memory_ = *std::move(memory);
   if (irqchip_ == Irqchip::kInKernel) {
     if (auto done = add_irqchip(vm_); !done) {
       return done;
@@ -84,7 +84,7 @@ Result<void> Machine::assemble(const KvmSystem& kvm, const Image& image,
   }
   auto platform = make_platform({.vm = vm_,
                                  .irqchip = irqchip_,
-                                 .ram_size = config.memory_size,
+                                 .ram_size = config.memory.size,
                                  .console = surroundings.console,
                                  .power = verdicts_,
                                  .console_room = surroundings.console_room,
@@ -93,7 +93,8 @@ Result<void> Machine::assemble(const KvmSystem& kvm, const Image& image,
     return failure(platform.error());
   }
   platform_ = std::move(*platform);
-  handler_ = std::make_unique<ExitHandler>(platform_->ports(), platform_->mmio(), config.unclaimed);
+  handler_ = std::make_unique<ExitHandler>(platform_->ports(), platform_->mmio(), memory_->exits(),
+                                           config.unclaimed);
 
   std::vector<Vcpu> vcpus;
   for (std::uint32_t id = 0; id < config.vcpu_count; ++id) {
@@ -115,10 +116,13 @@ Result<void> Machine::assemble(const KvmSystem& kvm, const Image& image,
     return done;
   }
   for (Vcpu& vcpu : vcpus) {
-    runners_.push_back(
-        std::make_unique<VcpuRunner>(std::move(vcpu), *handler_, verdicts_, surroundings.trace));
+    const VcpuRunner::Surroundings around{.handler = *handler_,
+                                          .verdicts = verdicts_,
+                                          .gate = memory_->gate(),
+                                          .trace = surroundings.trace};
+    runners_.push_back(std::make_unique<VcpuRunner>(std::move(vcpu), around));
   }
-  return {};
+  return memory_->make_ready();
 }
 
 void Machine::kick_all() {

@@ -15,8 +15,10 @@
 #include "devices/room_listener.h"
 #include "vmm/exit_handler.h"
 #include "vmm/exit_trace.h"
-#include "vmm/guest_ram.h"
 #include "vmm/kvm_system.h"
+#include "vmm/memory/guest_memory_config.h"
+#include "vmm/memory/guest_ram.h"
+#include "vmm/memory/live_memory.h"
 #include "vmm/platform.h"
 #include "vmm/vcpu_runner.h"
 #include "vmm/verdict_box.h"
@@ -28,7 +30,7 @@ namespace nestling {
 inline constexpr std::uint32_t kMaxVcpus = 255;
 
 struct MachineConfig {
-  std::uint64_t memory_size = 128ULL << 20;  ///< bytes of RAM, whole pages
+  GuestMemoryConfig memory = {};
   std::uint32_t vcpu_count = 1;  ///< 1 to kMaxVcpus; the first one boots, the others wait for it
   Irqchip irqchip = Irqchip::kAbsent;
   UnclaimedPolicy unclaimed = UnclaimedPolicy::kGoOn;
@@ -42,6 +44,8 @@ struct MachineSurroundings {
   RoomListener& console_room;
   /// Null for no trace.
   ExitTrace* trace = nullptr;
+  /// Who wants to know what happens to guest memory; null for nobody.
+  MemoryEventSink* memory_events = nullptr;
   const Log& log;
 };
 
@@ -72,6 +76,7 @@ class Machine {
 
   [[nodiscard]] Platform& platform() { return *platform_; }
   [[nodiscard]] GuestRam& ram() { return *ram_; }
+  [[nodiscard]] LiveMemory& memory() { return *memory_; }
   [[nodiscard]] ExitCounts exit_counts() const;
   [[nodiscard]] std::uint64_t unclaimed_count() const { return handler_->unclaimed_count(); }
   /// The vCPU whose exit decided the run, else the first.
@@ -95,6 +100,7 @@ class Machine {
   Vm vm_;
   Irqchip irqchip_;
   VerdictBox verdicts_;
+  std::unique_ptr<LiveMemory> memory_;
   std::unique_ptr<Platform> platform_;
   std::unique_ptr<ExitHandler> handler_;
   std::vector<std::unique_ptr<VcpuRunner>> runners_;  // by vCPU id

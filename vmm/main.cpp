@@ -151,13 +151,14 @@ struct RunArguments {
   void add_machine_options(CLI::App& command) {
     constexpr const char* kTimeHint = "give a time such as 500ms, 10s or 2m";
     constexpr const char* kGroup = "The machine";
-    add_memory_option(command, options.memory_size);
+    add_memory_option(command, options.memory.size);
     command.get_option("--memory")->group(kGroup);
     command.add_option("--cpus", options.vcpu_count, "CPUs of the guest, of which the first boots")
         ->check(saying(CLI::Range(1U, kMaxVcpus), fmt::format("give 1 to {}", kMaxVcpus)))
         ->type_name("COUNT")
         ->default_str("1")
         ->group(kGroup);
+    add_lazy_options(command);
     command.add_option("--cmdline,-c", options.command_line, "the kernel's command line")
         ->type_name("TEXT")
         ->group(kGroup);
@@ -189,6 +190,21 @@ struct RunArguments {
     command
         .add_flag("--strict", strict,
                   "an access that no device claims ends the run, instead of reading all ones")
+        ->group(kGroup);
+  }
+
+  void add_lazy_options(CLI::App& command) {
+    constexpr const char* kGroup = "The machine";
+    command.add_option("--lazy", options.memory.path, "how guest pages come into being")
+        ->transform(one_of<LazyPath>({{"auto", LazyPath::kAuto},
+                                      {"uffd", LazyPath::kUffd},
+                                      {"mmio", LazyPath::kMmio},
+                                      {"fault", LazyPath::kFault},
+                                      {"host", LazyPath::kHost},
+                                      {"off", LazyPath::kOff}},
+                                     "auto, uffd, mmio, fault, host, off"))
+        ->type_name("auto|uffd|mmio|fault|host|off")
+        ->default_str("auto")
         ->group(kGroup);
   }
 

@@ -34,7 +34,7 @@ class RunCommand {
     report_.times.start = std::chrono::system_clock::now();
     report_.kernel_path = options.image.path;
     report_.command_line = options.command_line;
-    report_.memory_bytes = options.memory_size;
+    report_.memory_bytes = options.memory.size;
     report_.vcpu_count = options.vcpu_count;
     report_.arguments = options.arguments;
     report_.nestling_version = kVersion;

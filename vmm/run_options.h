@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "boot/open_image.h"
 #include "vmm/exit_handler.h"
+#include "vmm/memory/guest_memory_config.h"
 #include "vmm/verdict.h"
 
 namespace nestling {
@@ -33,7 +34,7 @@ enum class IrqchipChoice : std::uint8_t { kAsImageNeeds, kOn, kOff };
 
 struct RunOptions {
   ImageSource image;
-  std::uint64_t memory_size = 128ULL << 20;  ///< bytes
+  GuestMemoryConfig memory;
   std::uint32_t vcpu_count = 1;
   std::string command_line;
   /// Counts from the guest's first instruction.

@@ -101,7 +101,7 @@ Result<Verdict> RunSession::run(const KvmSystem& kvm, const Image& image,
   if (auto done = open_trace(); !done) {
     return failure(done.error());
   }
-  const MachineConfig config{.memory_size = options_.memory_size,
+  const MachineConfig config{.memory = options_.memory,
                              .vcpu_count = options_.vcpu_count,
                              .irqchip = irqchip_for(options_, image.needs),
                              .unclaimed = options_.unclaimed,

@@ -10,7 +10,8 @@
 
 #include "boot/flat_image.h"
 #include "vmm/architecture.h"
-#include "vmm/guest_ram.h"
+#include "vmm/memory/guest_ram.h"
+#include "vmm/memory/vm_slot_table.h"
 #include "vmm/trial_code.h"
 
 namespace nestling {
@@ -39,17 +40,22 @@ Result<TrialMachine> make_machine(const KvmSystem& kvm, std::span<const std::byt
   if (!ranges) {
     return failure(ranges.error());
   }
-  auto ram = GuestRam::create(*ranges);
+  auto ram = GuestRam::create({.size = kRamSize}, *ranges);
   if (!ram) {
     return failure(ram.error());
+  }
+  if (auto done = (*ram)->map_ram(); !done) {
+    return failure(done.error());
   }
   auto vm = kvm.create_vm();
   if (!vm) {
     return failure(vm.error());
   }
-  std::uint32_t slot = 0;
+  VmSlotTable slots(*vm);
+  std::uint32_t number = 0;
   for (const GuestRam::Region& region : (*ram)->regions()) {
-    if (auto done = vm->add_memory_slot(slot++, region.guest, region.host); !done) {
+    const MemorySlot slot{.number = number++, .guest = region.guest, .host = region.host};
+    if (auto done = slots.add_slot(slot); !done) {
       return failure(done.error());
     }
   }

@@ -73,7 +73,9 @@ bool VcpuRunner::step(std::chrono::steady_clock::time_point start) {
   if (trace_ != nullptr) {
     timing.guest_start = steady_clock::now() - start;
   }
+  gate_.enter(*this);
   const Result<Exit> exit = vcpu_.run();
+  gate_.leave(*this);
   if (trace_ != nullptr) {
     timing.exit = steady_clock::now() - start;
   }
@@ -86,7 +88,7 @@ bool VcpuRunner::step(std::chrono::steady_clock::time_point start) {
     answer_requests();
     return !verdicts_.is_decided();
   }
-  if (std::optional<Verdict> verdict = handler_.handle(*exit)) {
+  if (std::optional<Verdict> verdict = handler_.handle(VcpuId(vcpu_.id()), *exit)) {
     verdicts_.propose(std::move(*verdict));
   }
   const ExitRecord record = summarize(*exit);

@@ -14,6 +14,7 @@
 #include "vmm/exit_record.h"
 #include "vmm/exit_trace.h"
 #include "vmm/halt_counter.h"
+#include "vmm/memory/run_gate.h"
 #include "vmm/vcpu.h"
 #include "vmm/verdict_box.h"
 
@@ -21,11 +22,26 @@ namespace nestling {
 
 /// Runs one vCPU on whichever thread calls run(). kick(), ask_if_stuck() and stuck_since() may be
 /// called from any thread at any time; everything else before or after run().
-class VcpuRunner {
+class VcpuRunner final : private RunGate::Seat {
  public:
-  /// All but `vcpu` must outlive this; `trace` may be null.
-  VcpuRunner(Vcpu vcpu, ExitHandler& handler, VerdictBox& verdicts, ExitTrace* trace)
-      : vcpu_(std::move(vcpu)), handler_(handler), verdicts_(verdicts), trace_(trace) {}
+  /// What a vCPU's runner works with; all of it must outlive the runner.
+  struct Surroundings {
+    ExitHandler& handler;
+    VerdictBox& verdicts;
+    RunGate& gate;
+    /// Null for no trace.
+    ExitTrace* trace = nullptr;
+  };
+
+  /// Takes its seat at the gate.
+  VcpuRunner(Vcpu vcpu, const Surroundings& surroundings)
+      : vcpu_(std::move(vcpu)),
+        handler_(surroundings.handler),
+        verdicts_(surroundings.verdicts),
+        gate_(surroundings.gate),
+        trace_(surroundings.trace) {
+    gate_.add(*this);
+  }
 
   /// Runs the guest until the run is decided, by this vCPU's exits or by anybody else.
   /// `start` is the zero of the trace's clock.
@@ -50,6 +66,7 @@ class VcpuRunner {
   [[nodiscard]] Vcpu& vcpu() { return vcpu_; }
 
  private:
+  void kick_out() override { kick(); }
   [[nodiscard]] bool step(std::chrono::steady_clock::time_point start);
   void answer_requests();
   void look_whether_stuck(std::uint64_t round);
@@ -57,6 +74,7 @@ class VcpuRunner {
   Vcpu vcpu_;
   ExitHandler& handler_;
   VerdictBox& verdicts_;
+  RunGate& gate_;
   ExitTrace* trace_;
 
   ExitCounts exit_counts_{};

@@ -8,24 +8,6 @@
 
 namespace nestling {
 
-Result<void> Vm::add_memory_slot(std::uint32_t slot, GuestPhysRange guest,
-                                 std::span<std::byte> host) {
-  check(guest.size() == host.size(), "a memory slot has as many host bytes as guest bytes");
-  kvm_userspace_memory_region region{
-      .slot = slot,
-      .flags = 0,
-      .guest_phys_addr = guest.start().value(),
-      .memory_size = guest.size(),
-      .userspace_addr = reinterpret_cast<std::uintptr_t>(host.data()),
-  };
-  if (kvm_ioctl(fd_.get(), KVM_SET_USER_MEMORY_REGION, &region) < 0) {
-    return failure(host_error(fmt::format("memory slot {} at {:#x}, {:#x} bytes", slot,
-                                          guest.start().value(), guest.size()),
-                              errno));
-  }
-  return {};
-}
-
 Result<Vcpu> Vm::create_vcpu(std::uint32_t id) {
   UniqueFd fd(kvm_ioctl(fd_.get(), KVM_CREATE_VCPU, id));
   if (!fd) {

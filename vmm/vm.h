@@ -1,12 +1,9 @@
-// Vm: one virtual machine in KVM: memory slots, interrupt lines, and the factory of its vCPUs.
+// Vm: one virtual machine in KVM: its interrupt lines, and the factory of its vCPUs.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
-#include <span>
 #include <utility>
 
-#include "addrspace/range.h"
 #include "base/file_descriptor.h"
 #include "base/result.h"
 #include "devices/irq_line.h"
@@ -18,11 +15,6 @@ namespace nestling {
 class Vm {
  public:
   Vm(UniqueFd fd, std::uint64_t run_size) : fd_(std::move(fd)), run_size_(run_size) {}
-
-  /// Makes `host` appear at `guest`, equally long and page-aligned, as slot `slot`, which must be
-  /// free. The host bytes must outlive the VM. Fails with kHostRefused.
-  [[nodiscard]] Result<void> add_memory_slot(std::uint32_t slot, GuestPhysRange guest,
-                                             std::span<std::byte> host);
 
   /// `id` from 0. Fails with kHostRefused.
   [[nodiscard]] Result<Vcpu> create_vcpu(std::uint32_t id);

@@ -10,6 +10,7 @@
 
 #include "vmm/kvm_api.h"
 #include "vmm/kvm_system.h"
+#include "vmm/memory/vm_slot_table.h"
 
 namespace nestling::x86_64 {
 
@@ -104,9 +105,11 @@ Result<OracleVcpu> OracleVcpu::create_over(std::span<const Slot> slots) {
   if (!vm) {
     return failure(vm.error());
   }
+  VmSlotTable table(*vm);
   std::uint32_t number = 0;
   for (const Slot& slot : slots) {
-    if (auto added = vm->add_memory_slot(number++, slot.guest, slot.host); !added) {
+    const auto added = table.add_slot({.number = number++, .guest = slot.guest, .host = slot.host});
+    if (!added) {
       return failure(added.error());
     }
   }

@@ -6,6 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/space_fixture.h"
+
 namespace nestling {
 namespace {
 
@@ -24,7 +26,7 @@ class FakeRegister final : public Device {
   std::vector<unsigned> widths;
 };
 
-class ExitHandlerTest : public testing::Test {
+class ExitHandlerTest : public ::testing::Test {
  protected:
   ExitHandlerTest() {
     EXPECT_TRUE(ports_.attach("register", PortRange::of(Port(0x100), 4), register_));
@@ -32,43 +34,45 @@ class ExitHandlerTest : public testing::Test {
         mmio_.attach("register", GuestPhysRange::of(GuestPhysAddr(0xd0000000), 8), register_));
   }
 
+  testing::SpaceFixture world_;
+  MemoryExits exits_{*world_.space, {}};
   FakeRegister register_;
   PortBus ports_;
   MmioBus mmio_;
 };
 
 TEST_F(ExitHandlerTest, HandsAPortWriteToItsDevice) {
-  ExitHandler handler(ports_, mmio_, UnclaimedPolicy::kStop);
+  ExitHandler handler(ports_, mmio_, exits_, UnclaimedPolicy::kStop);
   std::array<std::byte, 2> data = {std::byte{0x34}, std::byte{0x12}};
   EXPECT_FALSE(handler.handle(
-      PortExit{Port(0x100), Direction::kWrite, AccessWidth::of(2), std::span(data)}));
+      VcpuId{0}, PortExit{Port(0x100), Direction::kWrite, AccessWidth::of(2), std::span(data)}));
   EXPECT_EQ(register_.written, std::vector<std::uint64_t>{0x1234});
   EXPECT_EQ(register_.widths, std::vector<unsigned>{2});
 }
 
 TEST_F(ExitHandlerTest, FillsInWhatAPortReadGives) {
-  ExitHandler handler(ports_, mmio_, UnclaimedPolicy::kStop);
+  ExitHandler handler(ports_, mmio_, exits_, UnclaimedPolicy::kStop);
   std::array<std::byte, 4> data{};
-  EXPECT_FALSE(
-      handler.handle(PortExit{Port(0x100), Direction::kRead, AccessWidth::of(4), std::span(data)}));
+  EXPECT_FALSE(handler.handle(
+      VcpuId{0}, PortExit{Port(0x100), Direction::kRead, AccessWidth::of(4), std::span(data)}));
   std::uint32_t value = 0;
   std::memcpy(&value, data.data(), sizeof value);
   EXPECT_EQ(value, 0x4433'2211U);
 }
 
 TEST_F(ExitHandlerTest, RepeatsAStringAccessAtTheSamePort) {
-  ExitHandler handler(ports_, mmio_, UnclaimedPolicy::kStop);
+  ExitHandler handler(ports_, mmio_, exits_, UnclaimedPolicy::kStop);
   std::array<std::byte, 3> data = {std::byte{1}, std::byte{2}, std::byte{3}};
   EXPECT_FALSE(handler.handle(
-      PortExit{Port(0x100), Direction::kWrite, AccessWidth::of(1), std::span(data)}));
+      VcpuId{0}, PortExit{Port(0x100), Direction::kWrite, AccessWidth::of(1), std::span(data)}));
   EXPECT_EQ(register_.written, (std::vector<std::uint64_t>{1, 2, 3}));
 }
 
 TEST_F(ExitHandlerTest, ReadsAllOnesWhereNobodyAnswersAndCountsIt) {
-  ExitHandler handler(ports_, mmio_, UnclaimedPolicy::kGoOn);
+  ExitHandler handler(ports_, mmio_, exits_, UnclaimedPolicy::kGoOn);
   std::array<std::byte, 8> data{};
-  EXPECT_FALSE(
-      handler.handle(MmioExit{GuestPhysAddr(0xe0000000), Direction::kRead, std::span(data)}));
+  EXPECT_FALSE(handler.handle(
+      VcpuId{0}, MmioExit{GuestPhysAddr(0xe0000000), Direction::kRead, std::span(data)}));
   for (const std::byte each : data) {
     EXPECT_EQ(each, std::byte{0xff});
   }
@@ -76,60 +80,64 @@ TEST_F(ExitHandlerTest, ReadsAllOnesWhereNobodyAnswersAndCountsIt) {
 }
 
 TEST_F(ExitHandlerTest, EndsTheRunAtAnUnclaimedAccessWhenStrict) {
-  ExitHandler handler(ports_, mmio_, UnclaimedPolicy::kStop);
+  ExitHandler handler(ports_, mmio_, exits_, UnclaimedPolicy::kStop);
   std::array<std::byte, 2> data{};
-  const auto port =
-      handler.handle(PortExit{Port(0x200), Direction::kWrite, AccessWidth::of(2), std::span(data)});
+  const auto port = handler.handle(
+      VcpuId{0}, PortExit{Port(0x200), Direction::kWrite, AccessWidth::of(2), std::span(data)});
   ASSERT_TRUE(port);
   EXPECT_EQ(port->kind, VerdictKind::kUnhandledExit);
   EXPECT_EQ(port->reason, "unclaimed 2-byte write to port 0x200");
-  const auto mmio =
-      handler.handle(MmioExit{GuestPhysAddr(0xe0000000), Direction::kRead, std::span(data)});
+  const auto mmio = handler.handle(
+      VcpuId{0}, MmioExit{GuestPhysAddr(0xe0000000), Direction::kRead, std::span(data)});
   ASSERT_TRUE(mmio);
   EXPECT_EQ(mmio->reason, "unclaimed 2-byte read of address 0xe0000000");
 }
 
 TEST_F(ExitHandlerTest, CallsAHaltWithoutInterruptControllersAHang) {
-  ExitHandler handler(ports_, mmio_, UnclaimedPolicy::kGoOn);
-  const auto off = handler.handle(HaltExit{HaltExit::Interrupts::kDisabled});
+  ExitHandler handler(ports_, mmio_, exits_, UnclaimedPolicy::kGoOn);
+  const auto off = handler.handle(VcpuId{0}, HaltExit{HaltExit::Interrupts::kDisabled});
   ASSERT_TRUE(off);
   EXPECT_EQ(off->kind, VerdictKind::kHang);
-  const auto on = handler.handle(HaltExit{HaltExit::Interrupts::kEnabled});
+  const auto on = handler.handle(VcpuId{0}, HaltExit{HaltExit::Interrupts::kEnabled});
   ASSERT_TRUE(on);
   EXPECT_EQ(on->kind, VerdictKind::kHang);
   EXPECT_NE(on->reason, off->reason);
 }
 
 TEST_F(ExitHandlerTest, NeverTakesAShutdownForSuccess) {
-  ExitHandler handler(ports_, mmio_, UnclaimedPolicy::kGoOn);
-  const auto verdict = handler.handle(ShutdownExit{});
+  ExitHandler handler(ports_, mmio_, exits_, UnclaimedPolicy::kGoOn);
+  const auto verdict = handler.handle(VcpuId{0}, ShutdownExit{});
   ASSERT_TRUE(verdict);
   EXPECT_EQ(exit_code(*verdict), 80);
 }
 
 TEST_F(ExitHandlerTest, TellsSystemEventsApart) {
-  ExitHandler handler(ports_, mmio_, UnclaimedPolicy::kGoOn);
+  ExitHandler handler(ports_, mmio_, exits_, UnclaimedPolicy::kGoOn);
   using What = SystemEventExit::What;
-  EXPECT_EQ(handler.handle(SystemEventExit{What::kShutdown, 1})->kind, VerdictKind::kGuestExit);
-  EXPECT_EQ(handler.handle(SystemEventExit{What::kReset, 2})->kind, VerdictKind::kReset);
-  EXPECT_EQ(handler.handle(SystemEventExit{What::kCrash, 3})->kind, VerdictKind::kGuestPanic);
-  EXPECT_EQ(handler.handle(SystemEventExit{What::kOther, 9})->kind, VerdictKind::kUnhandledExit);
+  EXPECT_EQ(handler.handle(VcpuId{0}, SystemEventExit{What::kShutdown, 1})->kind,
+            VerdictKind::kGuestExit);
+  EXPECT_EQ(handler.handle(VcpuId{0}, SystemEventExit{What::kReset, 2})->kind, VerdictKind::kReset);
+  EXPECT_EQ(handler.handle(VcpuId{0}, SystemEventExit{What::kCrash, 3})->kind,
+            VerdictKind::kGuestPanic);
+  EXPECT_EQ(handler.handle(VcpuId{0}, SystemEventExit{What::kOther, 9})->kind,
+            VerdictKind::kUnhandledExit);
 }
 
 TEST_F(ExitHandlerTest, GivesUpOnWhatKvmCannotDo) {
-  ExitHandler handler(ports_, mmio_, UnclaimedPolicy::kGoOn);
+  ExitHandler handler(ports_, mmio_, exits_, UnclaimedPolicy::kGoOn);
   for (std::uint32_t suberror = 0; suberror < 6; ++suberror) {
-    const auto verdict = handler.handle(InternalErrorExit{.suberror = suberror});
+    const auto verdict = handler.handle(VcpuId{0}, InternalErrorExit{.suberror = suberror});
     ASSERT_TRUE(verdict);
     EXPECT_EQ(verdict->kind, VerdictKind::kUnhandledExit);
   }
-  EXPECT_EQ(handler.handle(FailEntryExit{0x80000021})->kind, VerdictKind::kUnhandledExit);
-  EXPECT_EQ(handler.handle(UnknownExit{77})->kind, VerdictKind::kUnhandledExit);
+  EXPECT_EQ(handler.handle(VcpuId{0}, FailEntryExit{0x80000021})->kind,
+            VerdictKind::kUnhandledExit);
+  EXPECT_EQ(handler.handle(VcpuId{0}, UnknownExit{77})->kind, VerdictKind::kUnhandledExit);
 }
 
 TEST_F(ExitHandlerTest, RunsOnAfterAnInterruption) {
-  ExitHandler handler(ports_, mmio_, UnclaimedPolicy::kStop);
-  EXPECT_FALSE(handler.handle(InterruptedExit{}));
+  ExitHandler handler(ports_, mmio_, exits_, UnclaimedPolicy::kStop);
+  EXPECT_FALSE(handler.handle(VcpuId{0}, InterruptedExit{}));
 }
 
 }  // namespace

@@ -61,7 +61,7 @@ class MachineTest : public testing::Test {
 TEST_F(MachineTest, StopsASpinningVcpuAtAnyMoment) {
   // From before the first instruction to well inside the loop.
   for (int round = 0; round < 40; ++round) {
-    const auto spinning = machine(kSpin, {.memory_size = 4 << 20});
+    const auto spinning = machine(kSpin, {.memory = {.size = 4 << 20}});
     std::thread stopper([&] {
       std::this_thread::sleep_for(round * 50us);
       spinning->stop({.kind = VerdictKind::kTimeout, .reason = "enough"});
@@ -72,13 +72,13 @@ TEST_F(MachineTest, StopsASpinningVcpuAtAnyMoment) {
 }
 
 TEST_F(MachineTest, KeepsAVerdictThatCameBeforeTheRun) {
-  const auto spinning = machine(kSpin, {.memory_size = 4 << 20});
+  const auto spinning = machine(kSpin, {.memory = {.size = 4 << 20}});
   spinning->stop({.kind = VerdictKind::kInterrupted, .reason = "early"});
   EXPECT_EQ(spinning->run(steady_clock::now()).kind, VerdictKind::kInterrupted);
 }
 
 TEST_F(MachineTest, LosesNoAccessToInterruptions) {
-  const auto writer = machine(kWriteMany, {.memory_size = 4 << 20, .irqchip = Irqchip::kInKernel});
+  const auto writer = machine(kWriteMany, {.memory = {.size = 4 << 20}, .irqchip = Irqchip::kInKernel});
   std::atomic<bool> ended = false;
   std::thread interrupter([&] {
     while (!ended) {
@@ -112,20 +112,20 @@ Verdict run_with_hang_checks(Machine& machine) {
 
 TEST_F(MachineTest, FindsAHaltedVcpuBehindInterruptControllers) {
   const auto halted =
-      machine(kHaltForGood, {.memory_size = 4 << 20, .irqchip = Irqchip::kInKernel});
+      machine(kHaltForGood, {.memory = {.size = 4 << 20}, .irqchip = Irqchip::kInKernel});
   halted->platform().input_ended();
   EXPECT_EQ(run_with_hang_checks(*halted).kind, VerdictKind::kHang);
 }
 
 TEST_F(MachineTest, CountsAVcpuThatWasNeverStartedAsStuck) {
   const auto halted = machine(
-      kHaltForGood, {.memory_size = 4 << 20, .vcpu_count = 2, .irqchip = Irqchip::kInKernel});
+      kHaltForGood, {.memory = {.size = 4 << 20}, .vcpu_count = 2, .irqchip = Irqchip::kInKernel});
   halted->platform().input_ended();
   EXPECT_EQ(run_with_hang_checks(*halted).kind, VerdictKind::kHang);
 }
 
 TEST_F(MachineTest, NeverTakesASpinningVcpuForAHang) {
-  const auto spinning = machine(kSpin, {.memory_size = 4 << 20, .irqchip = Irqchip::kInKernel});
+  const auto spinning = machine(kSpin, {.memory = {.size = 4 << 20}, .irqchip = Irqchip::kInKernel});
   spinning->platform().input_ended();
   std::thread watcher([&] {
     for (int round = 0; round < 10; ++round) {
@@ -140,7 +140,7 @@ TEST_F(MachineTest, NeverTakesASpinningVcpuForAHang) {
 
 TEST_F(MachineTest, StopsEveryVcpuWhenOneEndsTheRun) {
   const auto writer =
-      machine(kWriteMany, {.memory_size = 4 << 20, .vcpu_count = 2, .irqchip = Irqchip::kInKernel});
+      machine(kWriteMany, {.memory = {.size = 4 << 20}, .vcpu_count = 2, .irqchip = Irqchip::kInKernel});
   EXPECT_EQ(writer->run(steady_clock::now()).guest_status, 7U);
 }
 

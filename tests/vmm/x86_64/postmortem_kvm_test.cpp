@@ -30,7 +30,7 @@ Result<Postmortem> crash(const std::vector<std::uint8_t>& code) {
   FakeRoomListener room;
   const Log log(Verbosity::kNormal);
   MachineConfig config;
-  config.memory_size = 4ULL << 20;
+  config.memory.size = 4ULL << 20;
   auto machine =
       Machine::create(*kvm, *image, config, {.console = console, .console_room = room, .log = log});
   if (!machine) {

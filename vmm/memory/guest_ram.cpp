@@ -1,5 +1,5 @@
 // Areas in a pool of anonymous memory, and mincore() to see which of their pages exist.
-#include "vmm/guest_ram.h"
+#include "vmm/memory/guest_ram.h"
 
 #include <sys/mman.h>
 
@@ -33,8 +33,10 @@ Error refused(const SpaceError& error) {
 
 }  // namespace
 
-Result<std::unique_ptr<GuestRam>> GuestRam::create(std::span<const GuestPhysRange> ranges) {
+Result<std::unique_ptr<GuestRam>> GuestRam::create(const GuestMemoryConfig& config,
+                                                   std::span<const GuestPhysRange> ranges) {
   auto pool = RamPool::create({.capacity = capacity_for(ranges),
+                               .limit = config.limit.value_or(UINT64_MAX),
                                .backing = AnonymousBacking{AnonymousBacking::HugePages::kNever}});
   if (!pool) {
     return failure(pool.error());
@@ -43,22 +45,45 @@ Result<std::unique_ptr<GuestRam>> GuestRam::create(std::span<const GuestPhysRang
   auto space = AddressSpace::create(
       **pool, {.range = GuestPhysRange::of(GuestPhysAddr(0), 1ULL << kFourLevelWidth),
                .format = Stage2Kind::kEpt4,
-               .fault_granule = kPageSize});
+               .fault_granule = config.granule.value_or(kPageSize)});
   if (!space) {
     return failure(space.error());
   }
-  std::unique_ptr<GuestRam> ram(new GuestRam(*std::move(pool), *std::move(space)));
-  for (const GuestPhysRange& range : ranges) {
-    const auto mapped = ram->space_->map_alloc(range, Populate::kOnTouch, {.name = "ram"});
+  return std::unique_ptr<GuestRam>(new GuestRam(*std::move(pool), *std::move(space), ranges));
+}
+
+Result<void> GuestRam::map_ram() {
+  for (const GuestPhysRange& range : ranges_) {
+    const auto mapped = space_->map_alloc(range, Populate::kOnTouch, {.name = "ram"});
     if (!mapped) {
       return failure(refused(mapped.error()));
     }
-    ram->space_->visit_areas(range, [&](const Area& area) {
-      ram->regions_.push_back(
-          {range, ram->pool_->bytes(HostPhysRange::of(area.host, range.size()))});
+    space_->visit_areas(range, [&](const Area& area) {
+      regions_.push_back({range, pool_->bytes(HostPhysRange::of(area.host, range.size()))});
     });
   }
-  return ram;
+  return {};
+}
+
+Result<void> GuestRam::populate_in_host(const Region& region) {
+  if (const auto done = space_->populate(region.guest); !done) {
+    return failure(refused(done.error()));
+  }
+  constexpr int kMadvisePopulateWrite = 23;  // of Linux 5.14, newer than some headers
+  constexpr std::uint64_t kChunk = bytes_of(PageSize::k1GiB);
+  for (std::uint64_t done = 0; done < region.host.size();) {
+    const auto chunk = region.host.subspan(done, std::min(kChunk, region.host.size() - done));
+    if (madvise(chunk.data(), chunk.size(), kMadvisePopulateWrite) != 0) {
+      if (errno == EINTR || errno == EAGAIN) {
+        continue;
+      }
+      return failure(host_error(fmt::format("populating guest RAM: {} of {} MiB are resident",
+                                            done >> 20, region.host.size() >> 20),
+                                errno));
+    }
+    done += chunk.size();
+  }
+  return {};
 }
 
 Result<void> GuestRam::learn_chunk(GuestPhysRange chunk, std::span<std::byte> host) {

@@ -1,5 +1,5 @@
 // Guest RAM: what is touched is in the view, from either side, and nothing else is.
-#include "vmm/guest_ram.h"
+#include "vmm/memory/guest_ram.h"
 
 #include <array>
 #include <cstring>
@@ -15,8 +15,9 @@ std::unique_ptr<GuestRam> make_ram() {
   const std::array<GuestPhysRange, 2> ranges = {
       GuestPhysRange::of(GuestPhysAddr(0), 4 * kMiB),
       GuestPhysRange::of(GuestPhysAddr(0x1'0000'0000), 6 * kMiB)};
-  auto ram = GuestRam::create(ranges);
+  auto ram = GuestRam::create({}, ranges);
   EXPECT_TRUE(ram);
+  EXPECT_TRUE((*ram)->map_ram());
   return *std::move(ram);
 }
 

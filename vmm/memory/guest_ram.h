@@ -10,6 +10,7 @@
 #include "addrspace/ram_pool.h"
 #include "addrspace/space_memory.h"
 #include "base/result.h"
+#include "vmm/memory/guest_memory_config.h"
 
 namespace nestling {
 
@@ -24,10 +25,14 @@ class GuestRam {
     std::span<std::byte> host;
   };
 
-  /// `ranges`: ascending, disjoint, page-aligned, none empty. Fails with kHostRefused when the host
-  /// has no room for their addresses.
+  /// Room for RAM at `ranges`: ascending, disjoint, page-aligned, none empty. `config` says what it
+  /// is made of; nothing is mapped yet, so that observers can be added first. Fails with
+  /// kHostRefused when the host has no room for their addresses.
   [[nodiscard]] static Result<std::unique_ptr<GuestRam>> create(
-      std::span<const GuestPhysRange> ranges);
+      const GuestMemoryConfig& config, std::span<const GuestPhysRange> ranges);
+
+  /// Maps the areas of the ranges given to create(). Once. Fails with kHostRefused.
+  [[nodiscard]] Result<void> map_ram();
 
   GuestRam(const GuestRam&) = delete;
   GuestRam& operator=(const GuestRam&) = delete;
@@ -37,21 +42,29 @@ class GuestRam {
   /// Guest memory as the VMM's own parts use it.
   [[nodiscard]] GuestMemory& memory() { return memory_; }
   [[nodiscard]] AddressSpace& space() { return *space_; }
-  /// Ascending by guest address. The bytes live as long as this.
+  [[nodiscard]] RamPool& pool() { return *pool_; }
+  /// What map_ram() mapped, ascending by guest address. The bytes live as long as this.
   [[nodiscard]] std::span<const Region> regions() const { return regions_; }
+
+  /// Populates all of `region`, in the view and in the host: nothing is left to fault. Fails with
+  /// kHostRefused.
+  [[nodiscard]] Result<void> populate_in_host(const Region& region);
 
   /// Brings the view up to date with the pages that the host has resident, so that maps and counts
   /// say what the guest really uses. Costs a system call for each GiB. Fails with kHostRefused.
   [[nodiscard]] Result<void> learn_residency();
 
  private:
-  GuestRam(std::unique_ptr<RamPool> pool, std::unique_ptr<AddressSpace> space)
-      : pool_(std::move(pool)),
+  GuestRam(std::unique_ptr<RamPool> pool, std::unique_ptr<AddressSpace> space,
+           std::span<const GuestPhysRange> ranges)
+      : ranges_(ranges.begin(), ranges.end()),
+        pool_(std::move(pool)),
         space_(std::move(space)),
         memory_(*space_, {.kind = Actor::Kind::kVmm}) {}
 
   [[nodiscard]] Result<void> learn_chunk(GuestPhysRange chunk, std::span<std::byte> host);
 
+  std::vector<GuestPhysRange> ranges_;
   std::unique_ptr<RamPool> pool_;
   std::unique_ptr<AddressSpace> space_;
   SpaceMemory memory_;

@@ -1,0 +1,110 @@
+// MemoryExits: what a guest's exit over a memory access comes to: pages populated, accesses made on
+// its behalf, or the end of the run. Knows no KVM.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "addrspace/address_space.h"
+#include "vmm/exit.h"
+#include "vmm/memory/memory_event.h"
+#include "vmm/unclaimed_policy.h"
+#include "vmm/vcpu_id.h"
+#include "vmm/verdict.h"
+
+namespace nestling {
+
+/// Any vCPU thread may call it, each for its own vCPU.
+class MemoryExits {
+ public:
+  struct Options {
+    std::uint32_t vcpu_count = 1;
+    UnclaimedPolicy denied = UnclaimedPolicy::kGoOn;
+    /// Who wants to know; null for nobody. Must outlive this.
+    MemoryEventSink* sink = nullptr;
+  };
+  /// Exits by what they came to.
+  struct Statistics {
+    std::uint64_t populated = 0;      ///< accesses whose pages came into being
+    std::uint64_t completed = 0;      ///< accesses of pages that were there already
+    std::uint64_t fetches = 0;        ///< instructions whose pages came into being
+    std::uint64_t faults = 0;         ///< memory-fault exits that were served
+    std::uint64_t denied_reads = 0;   ///< gave all ones
+    std::uint64_t denied_writes = 0;  ///< were discarded
+  };
+  /// How far an access got.
+  struct Piece {
+    /// Bytes from its start that are memory's business, and done; 0 when the first is not.
+    std::size_t size = 0;
+    /// The end of the run.
+    std::optional<Verdict> verdict;
+  };
+
+  /// `space` must outlive this.
+  MemoryExits(AddressSpace& space, const Options& options);
+
+  /// Makes the part of the access of `data` at `address` that starts there and lies in one area:
+  /// populates what is missing, then moves the bytes through the view, in one piece where they are
+  /// aligned. What the area's rights deny reads all ones, or is discarded.
+  [[nodiscard]] Piece access(VcpuId vcpu, GuestPhysAddr address, Direction direction,
+                             std::span<std::byte> data);
+  /// How many of the `size` bytes at `address`, of which the first is not memory's business, stand
+  /// before the next one that is.
+  [[nodiscard]] std::size_t gap(GuestPhysAddr address, std::size_t size) const;
+
+  /// A page that KVM could not resolve. Nothing when the vCPU can go on.
+  [[nodiscard]] std::optional<Verdict> on_memory_fault(VcpuId vcpu, const MemoryFaultExit& exit);
+
+  enum class Fetch : std::uint8_t { kPopulated, kWasThere };
+  /// KVM could not read the instruction at `instruction`, whose bytes these are, a few at most: was
+  /// it for want of their pages? Then they are there now.
+  [[nodiscard]] Result<Fetch, Verdict> on_failed_fetch(VcpuId vcpu,
+                                                       std::span<const GuestPhysRange> instruction);
+
+  /// For whoever finds a first access of memory that no bus claims, or one that nobody claims.
+  void tell(const MemoryEvent& event) const {
+    if (options_.sink != nullptr) {
+      options_.sink->tell(event);
+    }
+  }
+
+  [[nodiscard]] Statistics statistics() const;
+
+ private:
+  struct Attempt {
+    Actor actor;
+    GuestPhysRange range;
+    Access access;
+  };
+  /// Memory-fault exits in a row, of one vCPU, of a page that was there.
+  struct alignas(64) Repeats {
+    GuestPhysAddr page;
+    std::uint32_t count = 0;
+  };
+
+  [[nodiscard]] std::optional<Area> area_at(GuestPhysAddr address) const;
+  [[nodiscard]] Piece deny(const Attempt& attempt, std::span<std::byte> data);
+  [[nodiscard]] Result<FaultOutcome, Verdict> fault(const Attempt& attempt);
+  [[nodiscard]] Verdict out_of_memory(GuestPhysAddr address) const;
+
+  AddressSpace& space_;
+  const Options options_;
+  std::vector<Repeats> repeats_;  // by vCPU
+
+  std::atomic<std::uint64_t> populated_ = 0;
+  std::atomic<std::uint64_t> completed_ = 0;
+  std::atomic<std::uint64_t> fetches_ = 0;
+  std::atomic<std::uint64_t> memory_faults_ = 0;
+  std::atomic<std::uint64_t> denied_reads_ = 0;
+  std::atomic<std::uint64_t> denied_writes_ = 0;
+};
+
+/// Why guest memory at `address` cannot be populated, with what is resident.
+[[nodiscard]] std::string shortage_words(AddressSpace& space, GuestPhysAddr address);
+
+}  // namespace nestling
