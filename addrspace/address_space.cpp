@@ -31,6 +31,10 @@ bool holds_page(GuestPhysRange range, PageSize size) {
   return page && range.contains(*page);
 }
 
+bool is_fault_granule(std::uint64_t bytes) {
+  return is_power_of_two(bytes) && bytes >= kPageSize && bytes <= bytes_of(PageSize::k1GiB);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<AddressSpace>> AddressSpace::create(RamPool& pool, const Options& options) {
@@ -41,8 +45,7 @@ Result<std::unique_ptr<AddressSpace>> AddressSpace::create(RamPool& pool, const 
                               "4 KiB",
                               range.start().value(), range.size()));
   }
-  if (!is_power_of_two(options.fault_granule) || options.fault_granule < kPageSize ||
-      options.fault_granule > bytes_of(PageSize::k1GiB)) {
+  if (!is_fault_granule(options.fault_granule)) {
     return failure(make_error(ErrorKind::kUsage,
                               "a fault granule of {:#x} bytes is no power of two from 4 KiB to "
                               "1 GiB",
@@ -71,7 +74,8 @@ AddressSpace::AddressSpace(RamPool& pool, const Options& options)
       options_(options),
       frames_(pool, options.table_limit),
       areas_(epochs_),
-      audit_(options.audit_records) {}
+      audit_(options.audit_records),
+      fault_granule_(options.fault_granule) {}
 
 AddressSpace::~AddressSpace() {
   if (table_) {
@@ -291,6 +295,11 @@ Result<void, SpaceError> AddressSpace::map_alloc(GuestPhysRange range, Populate 
 bool AddressSpace::contains_range(GuestPhysAddr start, std::uint64_t size) const {
   const auto range = GuestPhysRange::make(start, size);
   return range && options_.range.contains(*range);
+}
+
+void AddressSpace::set_fault_granule(std::uint64_t granule) {
+  check(is_fault_granule(granule), "a fault granule is a power of two from 4 KiB to 1 GiB");
+  fault_granule_.store(granule, std::memory_order_relaxed);
 }
 
 void AddressSpace::set_area_node_limit(std::size_t nodes) {

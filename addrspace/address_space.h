@@ -182,6 +182,13 @@ class AddressSpace {
   [[nodiscard]] Result<void, SpaceError> set_audit_policy(GuestPhysRange range, AuditPolicy policy);
   [[nodiscard]] const AuditLog& audit_log() const { return audit_; }
 
+  /// What one page fault populates from now on; as Options::fault_granule, within its bounds. Any
+  /// thread; an observer may, too.
+  void set_fault_granule(std::uint64_t granule);
+  [[nodiscard]] std::uint64_t fault_granule() const {
+    return fault_granule_.load(std::memory_order_relaxed);
+  }
+
   /// How many nodes of one to two KiB the bookkeeping of areas may take from now on, for tests and
   /// for hosts that are short of memory. Behind it, changes fail with kOutOfNodes.
   void set_area_node_limit(std::size_t nodes);
@@ -276,6 +283,7 @@ class AddressSpace {
   AreaMap areas_;
   AuditLog audit_;
   std::atomic<std::uint64_t> generation_ = 0;
+  std::atomic<std::uint64_t> fault_granule_;
   std::array<std::atomic<std::uint64_t>, kFaultOutcomes.size()> faults_{};
 
   mutable std::mutex writer_;  ///< guards changes, and what follows

@@ -227,7 +227,7 @@ FaultResult AddressSpace::fault_locked(GuestPhysAddr gpa, Access access) {
     return {*known, {}};
   }
   const Area& area = *areas_.find(guard, gpa);
-  GuestPhysRange part = block_around(gpa, options_.fault_granule, area.range);
+  GuestPhysRange part = block_around(gpa, fault_granule(), area.range);
   missing_.clear();
   committed_.clear();
   changes_.clear();
@@ -283,7 +283,7 @@ bool AddressSpace::populate_for_access(GuestPhysRange range) {
   if (first_area == nullptr || last_area == nullptr) {
     return false;
   }
-  const std::uint64_t unit = options_.fault_granule;
+  const std::uint64_t unit = fault_granule();
   const GuestPhysAddr from = block_around(first, unit, first_area->range).start();
   const GuestPhysAddr to = block_around(last, unit, last_area->range).last();
   return !populate_locked(GuestPhysRange::of(from, to.offset_from(from) + 1)) ||

@@ -125,7 +125,7 @@ TEST_F(MemoryExitsTest, EndsTheRunOverSuchAWriteWhenItIsAskedTo) {
 
 TEST(MemoryExits, ReadsOnesWhereMemoryMayNotBeRead) {
   // A format that can express it.
-  SpaceFixture world({.range = guest(0, kGiB), .format = Stage2Kind::kAarch64Level3});
+  SpaceFixture world({.range = guest(0, kGiB), .format = Stage2Kind::kAArch64FourLevels});
   ASSERT_TRUE(world.space->map_alloc(guest(0, kPageSize), Populate::kOnTouch,
                                      {.name = "write-only", .access = Access::write()}));
   MemoryExits exits(*world.space, {});
