@@ -492,7 +492,8 @@ TEST_F(AddressSpaceTest, SaysWhatEveryFaultCameTo) {
   EXPECT_EQ(space->handle_page_fault(GuestPhysAddr(2 * kMiB), Access::read()).outcome,
             FaultOutcome::kOutOfMemory);
   const auto statistics = space->statistics();
-  EXPECT_EQ(statistics.faults, (std::array<std::uint64_t, kFaultOutcomes.size()>{1, 1, 1, 2, 1, 0}));
+  EXPECT_EQ(statistics.faults,
+            (std::array<std::uint64_t, kFaultOutcomes.size()>{1, 1, 1, 2, 1, 0}));
   EXPECT_EQ(statistics.violations, 1U);
 }
 

@@ -78,7 +78,8 @@ TEST_F(MachineTest, KeepsAVerdictThatCameBeforeTheRun) {
 }
 
 TEST_F(MachineTest, LosesNoAccessToInterruptions) {
-  const auto writer = machine(kWriteMany, {.memory = {.size = 4 << 20}, .irqchip = Irqchip::kInKernel});
+  const auto writer =
+      machine(kWriteMany, {.memory = {.size = 4 << 20}, .irqchip = Irqchip::kInKernel});
   std::atomic<bool> ended = false;
   std::thread interrupter([&] {
     while (!ended) {
@@ -125,7 +126,8 @@ TEST_F(MachineTest, CountsAVcpuThatWasNeverStartedAsStuck) {
 }
 
 TEST_F(MachineTest, NeverTakesASpinningVcpuForAHang) {
-  const auto spinning = machine(kSpin, {.memory = {.size = 4 << 20}, .irqchip = Irqchip::kInKernel});
+  const auto spinning =
+      machine(kSpin, {.memory = {.size = 4 << 20}, .irqchip = Irqchip::kInKernel});
   spinning->platform().input_ended();
   std::thread watcher([&] {
     for (int round = 0; round < 10; ++round) {
@@ -139,8 +141,8 @@ TEST_F(MachineTest, NeverTakesASpinningVcpuForAHang) {
 }
 
 TEST_F(MachineTest, StopsEveryVcpuWhenOneEndsTheRun) {
-  const auto writer =
-      machine(kWriteMany, {.memory = {.size = 4 << 20}, .vcpu_count = 2, .irqchip = Irqchip::kInKernel});
+  const auto writer = machine(
+      kWriteMany, {.memory = {.size = 4 << 20}, .vcpu_count = 2, .irqchip = Irqchip::kInKernel});
   EXPECT_EQ(writer->run(steady_clock::now()).guest_status, 7U);
 }
 
