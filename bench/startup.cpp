@@ -21,7 +21,7 @@ using nestling::bench::Command;
 using nestling::bench::Series;
 
 constexpr const char* kQemu = "/usr/bin/qemu-system-x86_64";
-constexpr const char* kWords = "Hello from ring 0 of a Nestling guest.\n";
+constexpr const char* kWords = "Hello from a Nestling guest.\n";
 
 std::string in_build(const char* path) { return std::string(NESTLING_BUILD_FOLDER) + path; }
 

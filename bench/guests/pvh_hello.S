@@ -35,7 +35,7 @@ end:    movw    $0xf4, %dx
         jmp     1b
 
         .section .rodata
-words:  .asciz  "Hello from ring 0 of a Nestling guest.\n"
+words:  .asciz  "Hello from a Nestling guest.\n"
 
         .section .note.Xen, "a", @note
         .balign 4

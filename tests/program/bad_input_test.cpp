@@ -126,7 +126,7 @@ TEST_F(Output, GoesToAFileOrNowhereWhenAsked) {
   const ProgramEnd to_file = run("hello", {"--console", "file:" + folder.file("console")});
   expect_exit_code(to_file, 0);
   EXPECT_EQ(to_file.output, "");
-  EXPECT_EQ(file_contents(folder.file("console")), "Hello from ring 0 of a Nestling guest.\n");
+  EXPECT_EQ(file_contents(folder.file("console")), "Hello from a Nestling guest.\n");
   const ProgramEnd to_nobody = run("hello", {"--console", "none"});
   expect_exit_code(to_nobody, 0);
   EXPECT_EQ(to_nobody.output, "");

@@ -17,7 +17,7 @@ class GuestKernel : public GuestTest {};
 TEST_F(GuestKernel, HelloSpeaksAndEndsWell) {
   const ProgramEnd end = run("hello");
   expect_exit_code(end, 0);
-  EXPECT_EQ(end.output, "Hello from ring 0 of a Nestling guest.\n");
+  EXPECT_EQ(end.output, "Hello from a Nestling guest.\n");
   expect_contains(end.errors, "exit status 0");
 }
 
@@ -73,8 +73,8 @@ TEST_F(GuestKernel, UnhandledExceptionPrintsItsFrameAndPanics) {
   expect_contains(end.output, "panic: #PF page fault\n");
 }
 
-TEST_F(GuestKernel, Ring3ComputesAndReturns) {
-  const ProgramEnd end = run("ring3");
+TEST_F(GuestKernel, UserModeComputesAndReturns) {
+  const ProgramEnd end = run("user-mode");
   expect_exit_code(end, 0);
   expect_contains(end.output, "9592 primes below 100000\n");
 }

@@ -1,9 +1,9 @@
 // Proves that a CPU halted with interrupts on is recognised as a hang when the machine has
 // interrupt controllers and timers, but none of them is armed.
 #include "guest/kit/console.h"
+#include "guest/kit/interrupts.h"
 #include "guest/kit/kernel.h"
 #include "guest/kit/needs.h"
-#include "guest/kit/x86_64/interrupts.h"
 
 namespace nestling::guest {
 
@@ -12,7 +12,7 @@ namespace nestling::guest {
 int kernel_main(const BootInfo& /*info*/) {
   print("halting with interrupts on\n");
   for (;;) {
-    x86_64::wait_for_interrupt();
+    wait_for_interrupt();
   }
 }
 

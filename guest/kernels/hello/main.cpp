@@ -3,6 +3,6 @@
 #include "guest/kit/kernel.h"
 
 int nestling::guest::kernel_main(const BootInfo& /*info*/) {
-  print("Hello from ring 0 of a Nestling guest.\n");
+  print("Hello from a Nestling guest.\n");
   return 0;
 }

@@ -5,8 +5,8 @@
 #include "guest/kit/boot_info.h"
 #include "guest/kit/expect.h"
 #include "guest/kit/kernel.h"
+#include "guest/kit/paging.h"
 #include "guest/kit/physical.h"
-#include "guest/kit/x86_64/paging.h"
 
 namespace nestling::guest {
 namespace {
@@ -23,19 +23,18 @@ void touch(std::uint64_t address) {
 }
 
 /// Memory above what is mapped at entry is mapped where it is.
-void map_if_high(x86_64::PageTables& tables, std::uint64_t address) {
-  if (address >= x86_64::kIdentityMapped) {
-    const std::uint64_t page = address & ~(x86_64::kLargePageSize - 1);
-    tables.map_large(static_cast<x86_64::VirtAddr>(page), static_cast<x86_64::PhysAddr>(page),
-                     x86_64::Rights::kWrite);
+void map_if_high(PageTables& tables, std::uint64_t address) {
+  if (address >= kIdentityMapped) {
+    const std::uint64_t page = address & ~(kLargePageSize - 1);
+    tables.map_large(static_cast<VirtAddr>(page), static_cast<PhysAddr>(page), Rights::kWrite);
   }
 }
 
 }  // namespace
 
 int kernel_main(const BootInfo& info) {
-  x86_64::TablePages pages(info);
-  x86_64::PageTables tables(pages);
+  TablePages pages(info);
+  PageTables tables(pages);
   std::uint64_t usable = 0;
   std::uint64_t all = 0;
   for (const MemoryMapEntry& entry : memory_map(info)) {

@@ -2,13 +2,13 @@
 // 0.
 #include "guest/kit/expect.h"
 #include "guest/kit/kernel.h"
-#include "guest/kit/x86_64/rtc.h"
+#include "guest/kit/rtc.h"
 
 namespace nestling::guest {
 namespace {
 
 /// In the month of `date`.
-unsigned days_in_month(const x86_64::DateTime& date) {
+unsigned days_in_month(const DateTime& date) {
   constexpr unsigned kDays[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
   const bool is_leap_year = date.year % 4 == 0 && (date.year % 100 != 0 || date.year % 400 == 0);
   return date.month == 2 && is_leap_year ? 29 : kDays[date.month - 1];
@@ -17,7 +17,7 @@ unsigned days_in_month(const x86_64::DateTime& date) {
 }  // namespace
 
 int kernel_main(const BootInfo& /*info*/) {
-  const x86_64::DateTime now = x86_64::read_date_time();
+  const DateTime now = read_date_time();
   print("{}-{}-{}T{}:{}:{}Z\n", now.year, TwoDigits{now.month}, TwoDigits{now.day},
         TwoDigits{now.hour}, TwoDigits{now.minute}, TwoDigits{now.second});
   expect(now.year >= 2024 && now.year < 2200, "a year of our time");

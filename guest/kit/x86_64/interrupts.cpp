@@ -9,7 +9,8 @@
 #include "guest/kit/run_end.h"
 #include "guest/kit/x86_64/control.h"
 
-namespace nestling::guest::x86_64 {
+namespace nestling::guest {
+namespace x86_64 {
 namespace {
 
 constexpr std::array<std::string_view, 32> kNames{
@@ -99,9 +100,19 @@ void give_up(const Frame& frame) {
   panic(vector_name(frame.vector));
 }
 
-void forget_interrupt_table() {
-  const TablePointer none{};
-  load_idt(none);
+}  // namespace x86_64
+
+void interrupts_on() { asm volatile("sti" : : : "memory"); }
+
+void interrupts_off() { asm volatile("cli" : : : "memory"); }
+
+// The instruction behind STI still runs without interrupts.
+void wait_for_interrupt() { asm volatile("sti; hlt; cli" : : : "memory"); }
+
+// With an empty IDT any exception is a triple fault.
+void forget_exception_handlers() {
+  const x86_64::TablePointer none{};
+  x86_64::load_idt(none);
 }
 
-}  // namespace nestling::guest::x86_64
+}  // namespace nestling::guest

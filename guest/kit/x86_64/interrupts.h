@@ -4,6 +4,7 @@
 
 #include <string_view>
 
+#include "guest/kit/interrupts.h"
 #include "guest/kit/x86_64/frame.h"
 
 namespace nestling::guest::x86_64 {
@@ -22,14 +23,5 @@ void print_frame(const Frame& frame);
 
 /// Prints `frame` as that of an exception nobody handles, and panics.
 [[noreturn]] void give_up(const Frame& frame);
-
-/// Makes the IDT empty: from here on any exception is a triple fault.
-void forget_interrupt_table();
-
-inline void interrupts_on() { asm volatile("sti" : : : "memory"); }
-inline void interrupts_off() { asm volatile("cli" : : : "memory"); }
-/// Sleeps until an interrupt was handled. Interrupts are off when called and when it returns; the
-/// instruction behind STI still runs without interrupts, so none is missed in between.
-inline void wait_for_interrupt() { asm volatile("sti; hlt; cli" : : : "memory"); }
 
 }  // namespace nestling::guest::x86_64

@@ -1,21 +1,25 @@
-// Walking and changing 4-level page tables.
-#include "guest/kit/x86_64/paging.h"
+// Walking and changing 4-level page tables (Intel SDM volume 3, "4-Level Paging").
+#include "guest/kit/paging.h"
 
-#include "guest/kit/boot_info.h"
 #include "guest/kit/physical.h"
-#include "guest/kit/run_end.h"
 #include "guest/kit/x86_64/control.h"
 
-namespace nestling::guest::x86_64 {
+namespace nestling::guest {
 namespace {
 
 constexpr std::uint64_t kPresent = 1U << 0;
+constexpr std::uint64_t kWritable = 1U << 1;
+constexpr std::uint64_t kUserAccess = 1U << 2;
 constexpr std::uint64_t kLarge = 1U << 7;
 constexpr std::uint64_t kAddress = 0x000f'ffff'ffff'f000;
 /// In entries above a leaf, which narrow nothing: the leaf decides.
-constexpr std::uint64_t kOpen =
-    kPresent | static_cast<std::uint64_t>(Rights::kWrite | Rights::kUser);
+constexpr std::uint64_t kOpen = kPresent | kWritable | kUserAccess;
 constexpr std::uint64_t kEntriesPerTable = 512;
+
+std::uint64_t bits_of(Rights rights) {
+  return (allows(rights, Rights::kWrite) ? kWritable : 0) |
+         (allows(rights, Rights::kUser) ? kUserAccess : 0);
+}
 
 std::uint64_t* table_at(std::uint64_t entry) { return at_address<std::uint64_t>(entry & kAddress); }
 
@@ -35,31 +39,8 @@ void invalidate_page(VirtAddr virt) {
 
 }  // namespace
 
-TablePages::TablePages(const BootInfo& info) {
-  for (const MemoryMapEntry& entry : memory_map(info)) {
-    if (entry.kind == MemoryKind::kUsable && entry.start + entry.size <= kIdentityMapped &&
-        entry.size > next_ - lowest_) {
-      lowest_ = entry.start;
-      next_ = entry.start + entry.size;
-    }
-  }
-  next_ &= ~(kPageSize - 1);
-}
-
-std::uint64_t* TablePages::take() {
-  if (next_ < lowest_ + kPageSize) {
-    panic("no memory for page tables");
-  }
-  next_ -= kPageSize;
-  auto* const page = at_address<std::uint64_t>(next_);
-  for (std::uint64_t i = 0; i < kEntriesPerTable; ++i) {
-    page[i] = 0;
-  }
-  return page;
-}
-
 std::uint64_t& PageTables::entry(VirtAddr virt, unsigned level) {
-  std::uint64_t* table = table_at(read_cr3());
+  std::uint64_t* table = table_at(x86_64::read_cr3());
   for (unsigned at = 4;; --at) {
     const std::uint64_t index =
         (static_cast<std::uint64_t>(virt) >> (12 + 9 * (at - 1))) % kEntriesPerTable;
@@ -79,20 +60,18 @@ std::uint64_t& PageTables::entry(VirtAddr virt, unsigned level) {
 }
 
 void PageTables::map(VirtAddr virt, PhysAddr phys, Rights rights) {
-  entry(virt, 1) = static_cast<std::uint64_t>(phys) | kPresent | static_cast<std::uint64_t>(rights);
+  entry(virt, 1) = static_cast<std::uint64_t>(phys) | kPresent | bits_of(rights);
   invalidate_page(virt);
 }
 
 void PageTables::map_large(VirtAddr virt, PhysAddr phys, Rights rights) {
-  entry(virt, 2) =
-      static_cast<std::uint64_t>(phys) | kPresent | kLarge | static_cast<std::uint64_t>(rights);
+  entry(virt, 2) = static_cast<std::uint64_t>(phys) | kPresent | kLarge | bits_of(rights);
   invalidate_page(virt);
 }
 
 void PageTables::protect(VirtAddr virt, Rights rights) {
   std::uint64_t& leaf = entry(virt, 1);
-  leaf = (leaf & ~static_cast<std::uint64_t>(Rights::kWrite | Rights::kUser)) |
-         static_cast<std::uint64_t>(rights);
+  leaf = (leaf & ~(kWritable | kUserAccess)) | bits_of(rights);
   invalidate_page(virt);
 }
 
@@ -101,4 +80,4 @@ void PageTables::unmap(VirtAddr virt) {
   invalidate_page(virt);
 }
 
-}  // namespace nestling::guest::x86_64
+}  // namespace nestling::guest

@@ -5,7 +5,8 @@
 #include "guest/kit/expect.h"
 #include "guest/kit/x86_64/ports.h"
 
-namespace nestling::guest::x86_64 {
+namespace nestling::guest {
+namespace x86_64 {
 namespace {
 
 constexpr std::uint8_t kAfternoon = 0x80;  // in the hours, when the clock counts to 12
@@ -52,10 +53,14 @@ void write_rtc(RtcRegister index, std::uint8_t value) {
   out(Port{kPortRtcData}, value);
 }
 
+}  // namespace x86_64
+
+// In whichever of the four formats the clock keeps them: waits until no update is in progress and
+// reads until two readings agree.
 DateTime read_date_time() {
-  DateTime before = read_once();
+  DateTime before = x86_64::read_once();
   for (;;) {
-    const DateTime now = read_once();
+    const DateTime now = x86_64::read_once();
     if (now == before) {
       return now;
     }
@@ -63,4 +68,4 @@ DateTime read_date_time() {
   }
 }
 
-}  // namespace nestling::guest::x86_64
+}  // namespace nestling::guest

@@ -1,8 +1,10 @@
-// The real-time clock, an MC146818 at ports 0x70 and 0x71: its registers, and reading the time by
-// its protocol (data sheet, "Time, Calendar and Alarm Locations").
+// The real-time clock, an MC146818 at ports 0x70 and 0x71: its registers (data sheet, "Time,
+// Calendar and Alarm Locations").
 #pragma once
 
 #include <cstdint>
+
+#include "guest/kit/rtc.h"
 
 namespace nestling::guest::x86_64 {
 
@@ -27,14 +29,5 @@ inline constexpr std::uint8_t kRtcPeriodicInterrupt = 0x40;  // status B and C
 
 [[nodiscard]] std::uint8_t read_rtc(RtcRegister index);
 void write_rtc(RtcRegister index, std::uint8_t value);
-
-struct DateTime {
-  unsigned year, month, day, hour, minute, second;
-  friend bool operator==(const DateTime&, const DateTime&) = default;
-};
-
-/// The date and time, in whichever of the four formats the clock keeps them: waits until no update
-/// is in progress and reads until two readings agree.
-[[nodiscard]] DateTime read_date_time();
 
 }  // namespace nestling::guest::x86_64

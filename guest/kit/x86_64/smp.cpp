@@ -8,11 +8,11 @@
 #include <cstring>
 
 #include "guest/kit/boot_info.h"
+#include "guest/kit/paging.h"
 #include "guest/kit/physical.h"
 #include "guest/kit/run_end.h"
 #include "guest/kit/x86_64/control.h"
 #include "guest/kit/x86_64/interrupt_controllers.h"
-#include "guest/kit/x86_64/paging.h"
 
 namespace nestling::guest {
 

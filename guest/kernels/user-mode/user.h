@@ -1,4 +1,4 @@
-// What runs in ring 3: see user.cpp.
+// What runs in user mode: see user.cpp.
 #pragma once
 
 #include <cstdint>

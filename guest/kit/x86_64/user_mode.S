@@ -1,11 +1,11 @@
-// Into ring 3 by IRETQ and out of it again: enter_ring3() returns when leave_ring3() is called.
-        .section .text.ring3, "ax"
+// Into ring 3 by IRETQ and out of it again: enter_user_mode() returns when leave_user_mode() is called.
+        .section .text.user_mode, "ax"
         .code64
 
-// std::uint64_t enter_ring3(UserFunction function, std::uint64_t argument)
-        .globl  enter_ring3
-        .type   enter_ring3, @function
-enter_ring3:
+// std::uint64_t enter_user_mode(UserFunction function, std::uint64_t argument)
+        .globl  enter_user_mode
+        .type   enter_user_mode, @function
+enter_user_mode:
         pushq   %rbp
         movq    %rsp, %rbp
         pushq   %rbx
@@ -26,12 +26,12 @@ enter_ring3:
         movq    %rsi, %rdi
         xorl    %ebp, %ebp
         iretq
-        .size   enter_ring3, . - enter_ring3
+        .size   enter_user_mode, . - enter_user_mode
 
-// void leave_ring3(std::uint64_t result)
-        .globl  leave_ring3
-        .type   leave_ring3, @function
-leave_ring3:
+// void leave_user_mode(std::uint64_t result)
+        .globl  leave_user_mode
+        .type   leave_user_mode, @function
+leave_user_mode:
         movl    $0x10, %eax                     // entered from ring 3 with a null SS
         movl    %eax, %ss
         movq    kernel_rsp(%rip), %rsp
@@ -43,9 +43,9 @@ leave_ring3:
         popq    %rbx
         popq    %rbp
         ret
-        .size   leave_ring3, . - leave_ring3
+        .size   leave_user_mode, . - leave_user_mode
 
-        .section .bss.ring3, "aw", @nobits
+        .section .bss.user_mode, "aw", @nobits
         .balign 8
 kernel_rsp:
         .space  8

@@ -3,17 +3,18 @@
 //
 // Not raised: what only hardware or a nested monitor sends (NMI, #MC, #VE, #HV, #VC, #SX), #CP
 // (needs shadow stacks), #BR (BOUND does not exist in 64-bit mode), #TS. Where the host's KVM does
-// not know software interrupts (see kit/x86_64/ring3.h) the cases made of them are left out, and a
-// processor that is software itself may not raise #XM and #AC; the kernel says so.
+// not know software interrupts (see kit/x86_64/system_call_path.h) the cases made of them are left
+// out, and a processor that is software itself may not raise #XM and #AC; the kernel says so.
 #include <cstdint>
 
 #include "guest/kit/boot_info.h"
 #include "guest/kit/expect.h"
 #include "guest/kit/kernel.h"
 #include "guest/kit/physical.h"
+#include "guest/kit/user_mode.h"
 #include "guest/kit/x86_64/control.h"
 #include "guest/kit/x86_64/interrupts.h"
-#include "guest/kit/x86_64/ring3.h"
+#include "guest/kit/x86_64/system_call_path.h"
 
 namespace nestling::guest {
 namespace {
@@ -23,7 +24,7 @@ using x86_64::Vector;
 
 /// A function of triggers.S: where it starts, which RIP the CPU reports, where to go on.
 struct Trigger {
-  x86_64::UserFunction entry;
+  UserFunction entry;
   std::uint64_t reported;
   std::uint64_t resume;
 };
@@ -120,7 +121,7 @@ void run(const Case& each, Ring ring) {
   seen = Seen{.resume = each.trigger.resume};
   seen.handler_before = x86_64::set_handler(each.vector, record);
   if (ring == Ring::kUser) {
-    static_cast<void>(x86_64::run_in_ring3(each.trigger.entry, each.address));
+    static_cast<void>(run_in_user_mode(each.trigger.entry, each.address));
   } else {
     each.trigger.entry(each.address);
   }
@@ -161,20 +162,19 @@ void run_device_not_available() {
   x86_64::write_cr0(x86_64::read_cr0() & ~x86_64::kCr0TaskSwitched);
 }
 
-void set_up(x86_64::PageTables& tables, x86_64::TablePages& pages) {
-  using x86_64::Rights;
-  const auto page = static_cast<x86_64::PhysAddr>(address_of(pages.take()));
-  tables.map(static_cast<x86_64::VirtAddr>(kReadOnly), page, Rights::kUser);
-  tables.map(static_cast<x86_64::VirtAddr>(kKernelOnly), page, Rights::kWrite);
-  x86_64::open_ring3(tables);
+void set_up(PageTables& tables, TablePages& pages) {
+  const auto page = static_cast<PhysAddr>(address_of(pages.take()));
+  tables.map(static_cast<VirtAddr>(kReadOnly), page, Rights::kUser);
+  tables.map(static_cast<VirtAddr>(kKernelOnly), page, Rights::kWrite);
+  open_user_mode(tables);
   x86_64::write_cr0(x86_64::read_cr0() | x86_64::kCr0WriteProtect | x86_64::kCr0AlignmentMask);
 }
 
 }  // namespace
 
 int kernel_main(const BootInfo& info) {
-  x86_64::TablePages pages(info);
-  x86_64::PageTables tables(pages);
+  TablePages pages(info);
+  PageTables tables(pages);
   set_up(tables, pages);
   for (const Case& each : kKernelCases) {
     run(each, Ring::kKernel);

@@ -1,6 +1,6 @@
-// The functions that ring 3 runs, on integers in memory and on floating-point numbers. Only this
-// file's code and data are mapped for ring 3, so it calls nothing outside.
-#include "guest/kernels/ring3/user.h"
+// The functions that user mode runs, on integers in memory and on floating-point numbers. Only this
+// file's code and data are mapped for it, so it calls nothing outside.
+#include "guest/kernels/user-mode/user.h"
 
 namespace nestling::guest {
 namespace {

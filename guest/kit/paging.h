@@ -1,12 +1,12 @@
-// The page tables in CR3, changed in place: mapping what the loader left out, splitting large
-// pages, opening pages to ring 3 (Intel SDM volume 3, "4-Level Paging").
+// The page tables that are in use, changed in place: mapping what was left out, splitting large
+// pages, opening pages to user mode.
 #pragma once
 
 #include <cstdint>
 
 #include "guest/abi.h"
 
-namespace nestling::guest::x86_64 {
+namespace nestling::guest {
 
 enum class VirtAddr : std::uint64_t {};
 enum class PhysAddr : std::uint64_t {};
@@ -17,9 +17,13 @@ inline constexpr std::uint64_t kLargePageSize = 2 << 20;
 inline constexpr std::uint64_t kIdentityMapped = 4ULL << 30;
 
 /// What a page allows besides reading; or'ed together.
-enum class Rights : std::uint64_t { kReadOnly = 0, kWrite = 1U << 1, kUser = 1U << 2 };
+enum class Rights : std::uint8_t { kReadOnly = 0, kWrite = 1U << 0, kUser = 1U << 1 };
 [[nodiscard]] constexpr Rights operator|(Rights a, Rights b) {
-  return static_cast<Rights>(static_cast<std::uint64_t>(a) | static_cast<std::uint64_t>(b));
+  return static_cast<Rights>(static_cast<unsigned>(a) | static_cast<unsigned>(b));
+}
+[[nodiscard]] constexpr bool allows(Rights rights, Rights wanted) {
+  return (static_cast<unsigned>(rights) & static_cast<unsigned>(wanted)) ==
+         static_cast<unsigned>(wanted);
 }
 
 /// Zeroed pages for tables, from the top of the largest usable memory below 4 GiB downwards.
@@ -34,7 +38,7 @@ class TablePages {
   std::uint64_t next_ = 0;
 };
 
-/// The tables that CR3 points to. Needs `pages` for as long as it lives.
+/// The tables that this CPU uses, of four levels. Needs `pages` for as long as it lives.
 class PageTables {
  public:
   explicit PageTables(TablePages& pages) : pages_(pages) {}
@@ -55,4 +59,4 @@ class PageTables {
   TablePages& pages_;
 };
 
-}  // namespace nestling::guest::x86_64
+}  // namespace nestling::guest
