@@ -5,11 +5,11 @@
 set(NESTLING_BED_TIME_SCALE 10)
 set(NESTLING_BED_TIMEOUT 1800)
 
-# nestling_bed_test(NAME [FILES file…]): runs the whole test program NAME in the bed of this build's
+# nestling_bed_test(NAME LABEL unit|kvm|… [FILES file…]): runs the whole test program NAME in the bed of this build's
 # architecture, as the test bed.ARCHITECTURE.NAME, label bed. FILES: what it needs besides itself;
-# they have the same paths in the bed. What each of its tests came to is in beds/NAME.xml.
+# they have the same paths in the bed. What each of its tests came to is in beds/ARCHITECTURE/NAME.xml.
 function(nestling_bed_test name)
-  cmake_parse_arguments(arg "" "" "FILES" ${ARGN})
+  cmake_parse_arguments(arg "" "LABEL" "FILES" ${ARGN})
   find_program(NESTLING_PYTHON python3)
   if(NOT NESTLING_STATIC OR NOT NESTLING_PYTHON)
     return()  # a bed has no libraries
@@ -21,7 +21,7 @@ function(nestling_bed_test name)
   list(TRANSFORM arg_FILES PREPEND "--put=")
   add_test(NAME bed.${bed}.${name}
     COMMAND "${NESTLING_PYTHON}" "${PROJECT_SOURCE_DIR}/tests/beds/run_test_program.py"
-            ${bed} "${PROJECT_BINARY_DIR}/beds/${name}.xml"
+            ${bed} ${arg_LABEL} "${PROJECT_BINARY_DIR}/beds/${bed}/${name}.xml"
             --timeout ${NESTLING_BED_TIMEOUT} --time-scale ${NESTLING_BED_TIME_SCALE}
             ${arg_FILES} $<TARGET_FILE:${name}>)
   math(EXPR timeout "${NESTLING_BED_TIMEOUT} + 300")

@@ -22,7 +22,7 @@ function(nestling_test name)
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE nestling_static ${arg_DEPENDS} GTest::gtest_main)
   if(arg_LABEL STREQUAL kvm OR CMAKE_CROSSCOMPILING)
-    nestling_bed_test(${name} FILES ${arg_BED_FILES})
+    nestling_bed_test(${name} LABEL ${arg_LABEL} FILES ${arg_BED_FILES})
   endif()
   if(CMAKE_CROSSCOMPILING)
     return()  # this machine cannot run its tests one by one
@@ -39,5 +39,6 @@ function(nestling_test name)
   gtest_discover_tests(${name}
     TEST_PREFIX "${name}."
     PROPERTIES ${properties}
+    NO_PRETTY_VALUES
     DISCOVERY_TIMEOUT 60)
 endfunction()

@@ -1,15 +1,14 @@
 #!/usr/bin/python3
 """Runs a whole GoogleTest program in a bed, and brings out what each of its tests came to.
 
-usage: run_test_program.py x86_64|arm64 RESULTS.xml [--timeout SECONDS] [--time-scale N]
+usage: run_test_program.py x86_64|arm64 LABEL RESULTS.xml [--timeout SECONDS] [--time-scale N]
        [--memory MIB] [--cpus N] [--put FILE]... PROGRAM
 
-Files have the same paths in the bed. The exit code is the program's, or the bed's own when the bed
+The first line of output tells scripts/test_summary.py where the results are. Files have the same paths in the bed. The exit code is the program's, or the bed's own when the bed
 failed; 1 when the program passed without having run a test.
 """
 
 import argparse
-import os
 import pathlib
 import sys
 import xml.etree.ElementTree
@@ -25,6 +24,7 @@ RESULTS = "/results.xml"
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("architecture")
+    parser.add_argument("label")
     parser.add_argument("results", type=pathlib.Path)
     parser.add_argument("--timeout", default="1800")
     parser.add_argument("--time-scale", default="1")
@@ -34,14 +34,13 @@ def main():
     parser.add_argument("program")
     options = parser.parse_args()
 
+    print(f"results: {options.label} {options.results}", flush=True)
     options.results.parent.mkdir(parents=True, exist_ok=True)
     options.results.unlink(missing_ok=True)  # an earlier run's must not be taken for this one's
     words = [options.architecture, "--timeout", options.timeout, "--memory", options.memory,
              "--cpus", options.cpus, "--at", options.program,
              "--env", f"NESTLING_TIME_SCALE={options.time_scale}",
              "--env", f"GTEST_OUTPUT=xml:{RESULTS}", "--get", f"{RESULTS}:{options.results}"]
-    if "NESTLING_NIGHTLY" in os.environ:
-        words += ["--env", "NESTLING_NIGHTLY=" + os.environ["NESTLING_NIGHTLY"]]
     for file in options.put:
         words += ["--put", f"{file}:{file}"]
     status = command.main([*words, options.program])

@@ -141,6 +141,13 @@ TEST_F(GuestKernel, UnclaimedAddressReadsAllOnes) {
 
 TEST_F(GuestKernel, MmioExitEndsTheRun) { expect_exit_code(run("mmio-exit"), 5); }
 
+TEST_F(GuestKernel, FirstTouchFindsWhatItWrote) {
+  const ProgramEnd end =
+      run("first-touch", {"--cmdline", "start=0x2000000 stride=0x10000 count=256"});
+  expect_exit_code(end, 0);
+  EXPECT_EQ(end.output.find("256 touches in "), 0U) << end.output;
+}
+
 TEST_F(GuestKernel, DebugConsolePrints) {
   const ProgramEnd end = run("debug-console");
   expect_exit_code(end, 0);

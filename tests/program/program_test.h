@@ -62,6 +62,7 @@ class GuestTest : public ::testing::Test {
     if (!kvm) {
       GTEST_SKIP() << "/dev/kvm cannot be opened: " << std::strerror(errno);
     }
+    RecordProperty("boots", "the kernels recorded");
   }
 
   /// The guest kernel `name`, run to its end.
