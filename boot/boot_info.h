@@ -35,6 +35,7 @@ enum class MemoryKind : std::uint32_t {
   kReserved = 2,  ///< not RAM, or not to be touched
   kBoot = 3,      ///< RAM that holds what Nestling handed over
   kImage = 4,     ///< RAM that holds the kernel's own segments
+  kRom = 5,       ///< may be read and executed; writes go nowhere
 };
 
 struct MemoryMapEntry {
@@ -53,6 +54,7 @@ enum class DeviceKind : std::uint32_t {
   kExit = 3,
   kRtcCmos = 4,
   kPvpanic = 5,
+  kTest = 6,
   // Those of arm64 machines.
   kUartPl011 = 10,
   kRtcPl031 = 11,

@@ -54,6 +54,8 @@ std::string_view name_of(MemoryKind kind) {
       return "boot structures";
     case MemoryKind::kImage:
       return "image";
+    case MemoryKind::kRom:
+      return "rom";
   }
   return "unknown";
 }

@@ -48,6 +48,7 @@ enum class MemoryKind : std::uint32_t {
   kBoot = 3,   // RAM that holds what Nestling handed over: this structure, page tables, GDT, stack;
                // free once the kernel needs none of it
   kImage = 4,  // RAM that holds the kernel's own segments
+  kRom = 5,    // may be read and executed; writes go nowhere
 };
 
 struct MemoryMapEntry {
@@ -64,6 +65,7 @@ enum class DeviceKind : std::uint32_t {
   kExit = 3,  // write the exit status
   kRtcCmos = 4,
   kPvpanic = 5,
+  kTest = 6,
   // Those of arm64 machines.
   kUartPl011 = 10,
   kRtcPl031 = 11,
@@ -125,5 +127,60 @@ inline constexpr std::uint32_t kIntidUart16550 = 35;
 
 /// The exit register in memory: a 4-byte write of the status ends the run. Every architecture's.
 inline constexpr std::uint64_t kMmioExit = 0xd000'0000;
+
+/// The test device of `--test-device`, through which a kernel compares its idea of memory with the
+/// VMM's. Every architecture's. It has 8-byte registers, accessed whole, in a bank of kTestBankSize
+/// bytes for each CPU: write the arguments, then the command, then read status and results.
+inline constexpr std::uint64_t kMmioTest = 0xd000'1000;
+inline constexpr std::uint64_t kTestBanks = 16;
+inline constexpr std::uint64_t kTestBankSize = 0x100;
+inline constexpr std::uint64_t kTestSize = kTestBanks * kTestBankSize;
+inline constexpr std::uint64_t kTestIdentity = 0x5453'454e'5453'4554;  // "TESTNEST" in memory
+inline constexpr std::uint64_t kTestResults = 5;
+enum class TestRegister : std::uint64_t {
+  kIdentity = 0x00,  // reads kTestIdentity
+  kCommand = 0x08,   // a TestCommand when written, the last one's TestStatus when read
+  kAddress = 0x10,
+  kSize = 0x18,
+  kValue = 0x20,
+  kFirstResult = 0x40,
+};
+enum class TestCommand : std::uint64_t {
+  // kAddress: guest-virtual; kValue: kTestWrite, kTestFetch, kTestUser or'ed. Results:
+  // guest-physical address; bytes of the guest's page; rights its tables give; bytes of the VMM's
+  // page, 0 where it has none yet; rights of that. With kGuestFault: the fault's code, on x86 that
+  // of
+  // the #PF, on arm64 the fault status code.
+  kTranslate = 1,
+  kRead = 2,       // as a device would. kAddress: guest-physical; kSize: 1 to 8. Result: the value
+  kWrite = 3,      // the same, of kValue
+  kPopulate = 4,   // kAddress, kSize: whole pages
+  kDiscard = 5,    // the same: they are zero when touched again
+  kUsage = 6,      // results: bytes resident, bytes mapped
+  kQuery = 7,      // kAddress: guest-physical. Results: bytes of the VMM's page or 0, its rights,
+                   // TestAreaKind
+  kFaultPath = 8,  // result: TestFaultPath
+};
+enum class TestStatus : std::uint64_t {
+  kOk = 0,
+  kBadCommand = 1,
+  kBadArgument = 2,
+  kUnmapped = 3,
+  kDenied = 4,
+  kOutOfMemory = 5,
+  kRefused = 6,
+  kGuestFault = 7,
+  kTableUnreachable = 8,
+  kUnknown = 9,
+};
+enum class TestAreaKind : std::uint64_t { kNone = 0, kRam = 1, kRom = 2, kAlias = 3, kOther = 4 };
+/// How guest pages come into being: the words of --lazy.
+enum class TestFaultPath : std::uint64_t { kUffd = 1, kMmio = 2, kFault = 3, kHost = 4, kOff = 5 };
+inline constexpr std::uint64_t kTestWrite = 1;  // of an access to translate
+inline constexpr std::uint64_t kTestFetch = 2;
+inline constexpr std::uint64_t kTestUser = 4;
+inline constexpr std::uint64_t kTestReadable = 1;  // rights in results
+inline constexpr std::uint64_t kTestWritable = 2;
+inline constexpr std::uint64_t kTestExecutable = 4;
 
 }  // namespace nestling::guest

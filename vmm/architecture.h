@@ -7,7 +7,10 @@
 #include <string_view>
 #include <vector>
 
+#include "addrspace/address_space.h"
 #include "addrspace/guest_memory.h"
+#include "addrspace/guest_translation.h"
+#include "addrspace/guest_walk.h"
 #include "base/log.h"
 #include "base/result.h"
 #include "boot/boot_request.h"
@@ -33,6 +36,11 @@ namespace nestling {
 [[nodiscard]] Result<void> boot_vcpus(const KvmSystem& kvm, std::span<Vcpu> vcpus, Irqchip irqchip,
                                       const BootRequest& request, GuestMemory& memory,
                                       const Log& log);
+
+/// Walks the tables of `vcpu`, which its own thread has stopped, as it would for `access` of
+/// `address`. Tables that are not populated yet are, as they would be for the vCPU.
+[[nodiscard]] GuestTranslation translate_live(const Vcpu& vcpu, AddressSpace& space,
+                                              GuestVirtAddr address, GuestAccess access);
 
 /// A vCPU that will not run again, and what a report about it needs. All of it must outlive this.
 struct StoppedVcpu {

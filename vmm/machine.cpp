@@ -82,12 +82,16 @@ Result<void> Machine::assemble(const KvmSystem& kvm, const Image& image,
       return done;
     }
   }
+  if (config.test_device) {
+    test_bench_ = std::make_unique<TestBench>(*ram_, memory_->path(), runners_);
+  }
   auto platform = make_platform({.vm = vm_,
                                  .irqchip = irqchip_,
                                  .ram_size = config.memory.size,
                                  .console = surroundings.console,
                                  .power = verdicts_,
                                  .console_room = surroundings.console_room,
+                                 .test_device = test_bench_ ? &test_bench_->device() : nullptr,
                                  .log = surroundings.log});
   if (!platform) {
     return failure(platform.error());

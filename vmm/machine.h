@@ -20,6 +20,7 @@
 #include "vmm/memory/guest_ram.h"
 #include "vmm/memory/live_memory.h"
 #include "vmm/platform.h"
+#include "vmm/test_bench.h"
 #include "vmm/vcpu_runner.h"
 #include "vmm/verdict_box.h"
 #include "vmm/vm.h"
@@ -36,6 +37,7 @@ struct MachineConfig {
   UnclaimedPolicy unclaimed = UnclaimedPolicy::kGoOn;
   ExitCodeStyle exit_code_style = ExitCodeStyle::kPlain;
   std::string command_line = {};
+  bool test_device = false;  ///< guest::kMmioTest answers
 };
 
 /// What a machine is connected to; all of it must outlive the machine.
@@ -101,6 +103,7 @@ class Machine {
   Irqchip irqchip_;
   VerdictBox verdicts_;
   std::unique_ptr<LiveMemory> memory_;
+  std::unique_ptr<TestBench> test_bench_;  // null without a test device
   std::unique_ptr<Platform> platform_;
   std::unique_ptr<ExitHandler> handler_;
   std::vector<std::unique_ptr<VcpuRunner>> runners_;  // by vCPU id

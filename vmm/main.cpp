@@ -183,6 +183,10 @@ struct RunArguments {
         ->check(saying(CLI::PositiveNumber, kTimeHint))
         ->type_name("TIME")
         ->group(kGroup);
+    command
+        .add_flag("--test-device", options.test_device,
+                  "a device through which a kernel compares its idea of memory with the VMM's")
+        ->group(kGroup);
     command.add_option("--kvm-device", options.kvm_device, "where KVM is")
         ->type_name("PATH")
         ->default_str("/dev/kvm")

@@ -12,6 +12,7 @@
 #include "boot/boot_info.h"
 #include "devices/bus.h"
 #include "devices/byte_sink.h"
+#include "devices/device.h"
 #include "devices/power_switch.h"
 #include "devices/room_listener.h"
 #include "vmm/vm.h"
@@ -29,6 +30,8 @@ struct PlatformWiring {
   ByteSink& console;
   PowerSwitch& power;
   RoomListener& console_room;
+  /// What answers at guest::kMmioTest; null for nothing.
+  Device* test_device = nullptr;
   const Log& log;
 };
 

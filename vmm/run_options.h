@@ -42,6 +42,7 @@ struct RunOptions {
   UnclaimedPolicy unclaimed = UnclaimedPolicy::kGoOn;
   ConsoleTarget console;
   MapTarget map;
+  bool test_device = false;
   IrqchipChoice irqchip = IrqchipChoice::kAsImageNeeds;
   ExitCodeStyle exit_code_style = ExitCodeStyle::kPlain;
   std::string kvm_device = "/dev/kvm";

@@ -106,7 +106,8 @@ Result<Verdict> RunSession::run(const KvmSystem& kvm, const Image& image,
                              .irqchip = irqchip_for(options_, image.needs),
                              .unclaimed = options_.unclaimed,
                              .exit_code_style = options_.exit_code_style,
-                             .command_line = options_.command_line};
+                             .command_line = options_.command_line,
+                             .test_device = options_.test_device};
   auto machine = Machine::create(
       kvm, image, config,
       {.console = *console_, .console_room = *this, .trace = trace_.get(), .log = log_});

@@ -32,6 +32,11 @@ void VcpuRunner::kick() {
   }
 }
 
+bool VcpuRunner::runs_on_this_thread() {
+  const std::lock_guard lock(thread_mutex_);
+  return thread_ && pthread_equal(*thread_, pthread_self()) != 0;
+}
+
 std::optional<std::uint64_t> VcpuRunner::stuck_since() const {
   const std::uint64_t since = stuck_since_;
   if (since == 0 || answered_round_ != asked_round_) {

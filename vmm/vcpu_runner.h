@@ -59,6 +59,9 @@ class VcpuRunner final : private RunGate::Seat {
   /// Whether the host tells a vCPU that slept on from one that was woken and sleeps again.
   [[nodiscard]] bool counts_halts() const { return counts_halts_; }
 
+  /// True on the thread that is in run().
+  [[nodiscard]] bool runs_on_this_thread();
+
   /// True when the exit that decided the run was this vCPU's.
   [[nodiscard]] bool decided_the_run() const { return decided_the_run_; }
   [[nodiscard]] const ExitCounts& exit_counts() const { return exit_counts_; }

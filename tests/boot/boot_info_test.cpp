@@ -42,6 +42,7 @@ TEST(BootInfo, HasTheGuestsMemoryMapEntries) {
   EXPECT_TRUE(same_value(MemoryKind::kReserved, guest::MemoryKind::kReserved));
   EXPECT_TRUE(same_value(MemoryKind::kBoot, guest::MemoryKind::kBoot));
   EXPECT_TRUE(same_value(MemoryKind::kImage, guest::MemoryKind::kImage));
+  EXPECT_TRUE(same_value(MemoryKind::kRom, guest::MemoryKind::kRom));
 }
 
 TEST(BootInfo, HasTheGuestsDeviceEntries) {
@@ -62,6 +63,7 @@ TEST(BootInfo, HasTheGuestsDeviceEntries) {
   EXPECT_TRUE(same_value(DeviceKind::kGicDistributor, guest::DeviceKind::kGicDistributor));
   EXPECT_TRUE(same_value(DeviceKind::kGicCpuInterface, guest::DeviceKind::kGicCpuInterface));
   EXPECT_TRUE(same_value(DeviceKind::kGicRedistributors, guest::DeviceKind::kGicRedistributors));
+  EXPECT_TRUE(same_value(DeviceKind::kTest, guest::DeviceKind::kTest));
   EXPECT_TRUE(same_value(DeviceSpace::kPort, guest::DeviceSpace::kPort));
   EXPECT_TRUE(same_value(DeviceSpace::kMmio, guest::DeviceSpace::kMmio));
 }

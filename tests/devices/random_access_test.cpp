@@ -11,10 +11,10 @@
 namespace nestling {
 namespace {
 
-class RandomAccess : public testing::TestWithParam<std::uint32_t> {};
+class RandomAccess : public ::testing::TestWithParam<std::uint32_t> {};
 
 TEST_P(RandomAccess, BreaksNoPromiseOfAnyDevice) {
-  SCOPED_TRACE(testing::Message() << "seed " << GetParam());
+  SCOPED_TRACE(::testing::Message() << "seed " << GetParam());
   std::printf("seed %u\n", GetParam());
   std::mt19937 generator(GetParam());
   for (int round = 0; round < 20; ++round) {
@@ -28,7 +28,7 @@ TEST_P(RandomAccess, BreaksNoPromiseOfAnyDevice) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, RandomAccess, testing::Values(1, 2, 3, 4, 5));
+INSTANTIATE_TEST_SUITE_P(Seeds, RandomAccess, ::testing::Values(1, 2, 3, 4, 5));
 
 TEST(EveryAccess, OfEveryWidthAtEveryByteOfEveryDeviceIsSurvived) {
   for (const std::uint8_t operation : {std::uint8_t{0}, std::uint8_t{3}, std::uint8_t{4}}) {

@@ -16,6 +16,7 @@ namespace {
 constexpr std::uint64_t kMemoryStride = 4;
 constexpr GuestPhysAddr kMemoryUart(0xd000'1000);
 constexpr GuestPhysAddr kMemoryExit(0xd000'0000);
+constexpr GuestPhysAddr kTest(0xd001'0000);
 constexpr GuestPhysAddr kPl011(0x900'0000);
 constexpr GuestPhysAddr kPl031(0x901'0000);
 
@@ -68,7 +69,8 @@ DeviceZoo::DeviceZoo()
       exit_(power_),
       keyboard_(power_),
       pvpanic_(power_),
-      reset_(power_) {
+      reset_(power_),
+      test_(guest_memory_, inspector_) {
   const auto attach = [&](std::uint16_t port, std::uint64_t count, Device& device) {
     check(ports_.attach("port", PortRange::of(Port(port), count), device).has_value(), "layout");
   };
@@ -90,6 +92,10 @@ DeviceZoo::DeviceZoo()
   };
   attach_primecell(kPl011, pl011_);
   attach_primecell(kPl031, pl031_);
+  check(memory_.attach("test", GuestPhysRange::of(kTest, TestDevice::kSize), test_).has_value(),
+        "layout");
+  guest_memory_.add(GuestPhysRange::of(GuestPhysAddr(0), 4 * kPageSize), Access::all());
+  guest_memory_.add(GuestPhysRange::of(GuestPhysAddr(4 * kPageSize), kPageSize), Access::read());
 }
 
 void DeviceZoo::run(std::span<const std::uint8_t> program) {
@@ -105,8 +111,10 @@ void DeviceZoo::step(Program& program) {
   switch (program.take(1) % 8) {
     case 0:
     case 1:
-    case 2:
       access_port(program);
+      break;
+    case 2:
+      access_test_device(program);
       break;
     case 3:
       access_memory(program);
@@ -165,6 +173,20 @@ void DeviceZoo::access_primecell(Program& program) {
     check_read(memory_.read(start + offset, width), width);
   } else {
     (void)memory_.write(start + offset, width, program.take(width.bytes()));
+  }
+}
+
+void DeviceZoo::access_test_device(Program& program) {
+  const std::uint64_t where = program.take(1);
+  const std::uint64_t how = program.take(1);
+  // Mostly whole registers of the first bank: anything else it is to ignore.
+  const bool is_odd = (how & 0x40) != 0;
+  const auto width = is_odd ? AccessWidth::of(1 + how % 8) : AccessWidth::of(8);
+  const GuestPhysAddr address = kTest + (is_odd ? where * 17 % TestDevice::kSize : where % 14 * 8);
+  if ((how & 0x80) != 0) {
+    check_read(memory_.read(address, width), width);
+  } else {
+    (void)memory_.write(address, width, program.take(width.bytes()));
   }
 }
 

@@ -14,9 +14,12 @@
 #include "devices/pl031.h"
 #include "devices/pvpanic.h"
 #include "devices/reset_control.h"
+#include "devices/test_device.h"
 #include "devices/uart_16550.h"
 #include "tests/support/fake_byte_sink.h"
+#include "tests/support/fake_guest_memory.h"
 #include "tests/support/fake_irq_line.h"
+#include "tests/support/fake_memory_inspector.h"
 #include "tests/support/fake_power_switch.h"
 #include "tests/support/fake_room_listener.h"
 #include "tests/support/fake_time.h"
@@ -42,6 +45,7 @@ class DeviceZoo {
   void access_port(Program& program);
   void access_memory(Program& program);
   void access_primecell(Program& program);
+  void access_test_device(Program& program);
   void receive(Program& program);
   static void silence(Uart16550& uart, std::uint64_t stride, const FakeIrqLine& line);
   void silence_primecells();
@@ -66,6 +70,9 @@ class DeviceZoo {
   I8042 keyboard_;
   Pvpanic pvpanic_;
   ResetControl reset_;
+  testing::FakeGuestMemory guest_memory_;
+  FakeMemoryInspector inspector_;
+  TestDevice test_;
   PortBus ports_;
   MmioBus memory_;
 };

@@ -1,9 +1,6 @@
 // The x86_64 machine: RAM around the device window, PC interrupt controllers, vCPUs in long mode.
 #include "vmm/architecture.h"
 
-#include <cpuid.h>
-
-#include <algorithm>
 #include <numeric>
 #include <vector>
 
@@ -13,6 +10,7 @@
 #include "vmm/x86_64/cpuid.h"
 #include "vmm/x86_64/crash_report.h"
 #include "vmm/x86_64/irqchip.h"
+#include "vmm/x86_64/paging_features.h"
 #include "vmm/x86_64/vcpu_state.h"
 
 namespace nestling {
@@ -74,24 +72,6 @@ Result<void> boot_vcpus(const KvmSystem& kvm, std::span<Vcpu> vcpus, Irqchip irq
   return x86_64::set_entry_state(vcpus.front(), *entry);
 }
 
-namespace {
-
-/// The paging features of a guest, which is offered the host's.
-x86_64::PagingFeatures paging_features() {
-  constexpr unsigned kAddressSizes = 0x8000'0008;
-  x86_64::PagingFeatures features;
-  unsigned eax = 0;
-  unsigned ebx = 0;
-  unsigned ecx = 0;
-  unsigned edx = 0;
-  if (__get_cpuid(kAddressSizes, &eax, &ebx, &ecx, &edx) != 0) {
-    features.physical_address_bits = static_cast<std::uint8_t>(std::clamp(eax & 0xffU, 32U, 52U));
-  }
-  return features;
-}
-
-}  // namespace
-
 Result<Postmortem> examine(const StoppedVcpu& stopped) {
   const auto cpu = x86_64::read_cpu_state(stopped.vcpu);
   if (!cpu) {
@@ -100,7 +80,7 @@ Result<Postmortem> examine(const StoppedVcpu& stopped) {
   const x86_64::CrashScene scene{.vcpu = stopped.vcpu.id(),
                                  .cpu = *cpu,
                                  .memory = stopped.memory,
-                                 .features = paging_features(),
+                                 .features = x86_64::paging_features(),
                                  .symbols = stopped.symbols,
                                  .last_exits = stopped.last_exits,
                                  .exit_count = stopped.exit_count,

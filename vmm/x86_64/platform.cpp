@@ -49,7 +49,8 @@ class PcPlatform final : public Platform {
         pvpanic_(wiring.power),
         timers_(clock_, wiring.log),
         rtc_irq_(make_irq_line(wiring, guest::kIrqRtc)),
-        rtc_(clock_, timers_, *rtc_irq_, memory_sizes(wiring.ram_size)) {}
+        rtc_(clock_, timers_, *rtc_irq_, memory_sizes(wiring.ram_size)),
+        test_device_(wiring.test_device) {}
 
   PcPlatform(const PcPlatform&) = delete;
   PcPlatform& operator=(const PcPlatform&) = delete;
@@ -85,6 +86,7 @@ class PcPlatform final : public Platform {
   TimerThread timers_;
   std::unique_ptr<IrqLine> rtc_irq_;
   CmosRtc rtc_;
+  Device* test_device_;
   PortBus ports_;
   MmioBus mmio_;
 };
@@ -117,12 +119,18 @@ Result<void> PcPlatform::attach_all() {
       return done;
     }
   }
+  if (test_device_ != nullptr) {
+    const auto range = GuestPhysRange::of(GuestPhysAddr(guest::kMmioTest), guest::kTestSize);
+    if (auto done = mmio_.attach("test device", range, *test_device_); !done) {
+      return done;
+    }
+  }
   return mmio_.attach("exit register", GuestPhysRange::of(GuestPhysAddr(guest::kMmioExit), 4),
                       exit_);
 }
 
 std::vector<DeviceEntry> PcPlatform::device_list() const {
-  return {
+  std::vector<DeviceEntry> list = {
       {.kind = DeviceKind::kUart16550,
        .address = guest::kPortUart,
        .size = Uart16550::kRegisterCount,
@@ -139,6 +147,13 @@ std::vector<DeviceEntry> PcPlatform::device_list() const {
        .irq = guest::kIrqRtc},
       {.kind = DeviceKind::kPvpanic, .address = guest::kPortPvpanic, .size = 1},
   };
+  if (test_device_ != nullptr) {
+    list.push_back({.kind = DeviceKind::kTest,
+                    .space = DeviceSpace::kMmio,
+                    .address = guest::kMmioTest,
+                    .size = guest::kTestSize});
+  }
+  return list;
 }
 
 }  // namespace

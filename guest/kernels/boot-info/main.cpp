@@ -27,6 +27,8 @@ std::string_view name_of(MemoryKind kind) {
       return "boot";
     case MemoryKind::kImage:
       return "image";
+    case MemoryKind::kRom:
+      return "rom";
   }
   return "?";
 }
@@ -41,6 +43,8 @@ std::string_view name_of(DeviceKind kind) {
       return "exit";
     case DeviceKind::kRtcCmos:
       return "rtc";
+    case DeviceKind::kTest:
+      return "test";
     case DeviceKind::kPvpanic:
       return "pvpanic";
     case DeviceKind::kUartPl011:

@@ -42,6 +42,9 @@ inline void write_cr0(std::uint64_t value) {
   asm volatile("mov %%cr3, %0" : "=r"(value));
   return value;
 }
+inline void write_cr3(std::uint64_t value) {
+  asm volatile("mov %0, %%cr3" : : "r"(value) : "memory");
+}
 /// Makes the CPU forget every translation that is not global.
 inline void reload_cr3() {
   asm volatile("mov %%cr3, %%rax; mov %%rax, %%cr3" : : : "rax", "memory");

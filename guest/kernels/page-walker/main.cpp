@@ -1,0 +1,152 @@
+// Proves that the VMM translates as the processor does: over tables of its own with 4 KiB and 2 MiB
+// pages of every right, each access is made and compared with what the VMM says of it; status 0.
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include "guest/kit/boot_info.h"
+#include "guest/kit/expect.h"
+#include "guest/kit/kernel.h"
+#include "guest/kit/own_tables.h"
+#include "guest/kit/physical.h"
+#include "guest/kit/probe.h"
+#include "guest/kit/test_device.h"
+
+namespace nestling::guest {
+namespace {
+
+constexpr PageRights kAll = PageRights::kWrite | PageRights::kExecute;
+/// Where the mappings stand: nothing else is up there.
+constexpr std::uint64_t kWindow = 0x10'0000'0000;
+
+struct Case {
+  std::string_view name;
+  PageRights rights;
+  std::uint64_t size;
+};
+constexpr std::array kCases = {
+    Case{"small", kAll, kSmallPage},
+    Case{"small read-only", PageRights::kExecute, kSmallPage},
+    Case{"small no-execute", PageRights::kWrite, kSmallPage},
+    Case{"small constant", PageRights::kReadOnly, kSmallPage},
+    Case{"small user", kAll | PageRights::kUser, kSmallPage},
+    Case{"small user read-only", PageRights::kUser | PageRights::kExecute, kSmallPage},
+    Case{"big", kAll, kBigPage},
+    Case{"big read-only", PageRights::kExecute, kBigPage},
+    Case{"big no-execute", PageRights::kWrite, kBigPage},
+    Case{"big user", kAll | PageRights::kUser, kBigPage},
+    Case{"big user constant", PageRights::kUser, kBigPage},
+};
+
+std::uint64_t virt_of(std::size_t index) { return kWindow + index * 2 * kBigPage; }
+
+/// Where in a page of the case is looked, 8-byte aligned: first, last, and in between.
+std::array<std::uint64_t, 3> offsets(const Case& each) {
+  return {0, each.size / 2 + 0x128, each.size - 8};
+}
+
+Probe probe(std::uint64_t virt, std::uint64_t access) {
+  if (access == kTestWrite) {
+    // What put_return() wrote stays, for the fetches.
+    return probe_write(virt, *at_address<const volatile std::uint64_t>(virt));
+  }
+  return access == kTestFetch ? probe_fetch(virt) : probe_read(virt);
+}
+
+std::uint64_t needed_right(std::uint64_t access) {
+  if (access == kTestWrite) {
+    return kTestWritable;
+  }
+  return access == kTestFetch ? kTestExecutable : kTestReadable;
+}
+
+/// The access as the kernel makes it, against what the VMM says of it. True when it was allowed.
+bool compare(std::uint64_t virt, std::uint64_t access) {
+  const Translation told = vmm_translation(virt, access);
+  const Probe made = probe(virt, access);
+  if (made.faulted) {
+    expect(told.status == TestStatus::kGuestFault, "a fault of access {} at {}, not status {}",
+           access, hex(virt), static_cast<std::uint64_t>(told.status));
+    expect(told.fault_code == made.fault_code, "fault code {} of access {} at {}, not {}",
+           hex(made.fault_code), access, hex(virt), hex(told.fault_code));
+    expect(made.fault_address == virt, "a fault at {}, not {}", hex(virt), hex(made.fault_address));
+    return false;
+  }
+  expect(told.status == TestStatus::kOk, "access {} at {} allowed, not status {}, code {}", access,
+         hex(virt), static_cast<std::uint64_t>(told.status), hex(told.fault_code));
+  expect((told.rights & needed_right(access)) != 0, "the right for access {} at {}", access,
+         hex(virt));
+  return true;
+}
+
+/// What an access from user mode would come to, which only the VMM is asked.
+void check_user(const Case& each, std::uint64_t virt) {
+  const bool is_user = has(each.rights, PageRights::kUser);
+  for (const std::uint64_t access : {std::uint64_t{0}, kTestWrite, kTestFetch}) {
+    const bool is_allowed = is_user &&
+                            (access != kTestWrite || has(each.rights, PageRights::kWrite)) &&
+                            (access != kTestFetch || has(each.rights, PageRights::kExecute));
+    const Translation told = vmm_translation(virt, access | kTestUser);
+    expect((told.status == TestStatus::kOk) == is_allowed, "{}: user access {} at {} {}", each.name,
+           access, hex(virt), is_allowed ? "allowed" : "refused");
+  }
+}
+
+void check_case(const Case& each, std::uint64_t virt, std::uint64_t phys) {
+  for (const std::uint64_t offset : offsets(each)) {
+    const std::uint64_t at = virt + offset;
+    const Translation before = vmm_translation(at, 0);
+    expect(before.status == TestStatus::kOk && before.phys == phys + offset &&
+               before.page_size == each.size,
+           "{}: {} in a page of {} at {}, not {} in {}", each.name, hex(phys + offset),
+           hex(each.size), hex(at), hex(before.phys), hex(before.page_size));
+    expect(compare(at, 0), "{}: a readable page", each.name);
+    const Translation after = vmm_translation(at, 0);
+    expect(after.vmm_page_size != 0, "{}: a page of the VMM's once it was read", each.name);
+    put_return(phys + offset);
+    expect(compare(at, kTestWrite) == has(each.rights, PageRights::kWrite), "{}: writes as mapped",
+           each.name);
+    // On some processors the kernel may not execute what user mode may write.
+    const bool is_fetched = compare(at, kTestFetch);
+    expect(!is_fetched || has(each.rights, PageRights::kExecute), "{}: fetches as mapped",
+           each.name);
+    check_user(each, at);
+  }
+}
+
+/// Addresses that nothing maps.
+void check_holes() {
+  const std::uint64_t behind = virt_of(kCases.size());
+  for (const std::uint64_t virt :
+       {kWindow + kBigPage, virt_of(0) + kSmallPage, behind, kWindow * 4}) {
+    for (const std::uint64_t access : {std::uint64_t{0}, kTestFetch}) {
+      expect(!compare(virt, access), "nothing at {}", hex(virt));
+    }
+  }
+}
+
+}  // namespace
+
+int kernel_main(const BootInfo& info) {
+  need_test_device();
+  MemoryRange usable = largest_usable(info);
+  PageSource pages{.next = usable.start, .end = usable.start + kBigPage};
+  OwnTables tables(pages);
+  tables.map_identity(info);
+  const auto phys_of = [&](std::size_t index) { return usable.start + (index + 1) * kBigPage; };
+  for (std::size_t i = 0; i < kCases.size(); ++i) {
+    tables.map({.virt = virt_of(i),
+                .phys = phys_of(i),
+                .size = kCases[i].size,
+                .rights = kCases[i].rights});
+  }
+  tables.use();
+  for (std::size_t i = 0; i < kCases.size(); ++i) {
+    check_case(kCases[i], virt_of(i), phys_of(i));
+  }
+  check_holes();
+  print("{} kinds of pages translate as the processor does\n", kCases.size());
+  return 0;
+}
+
+}  // namespace nestling::guest
