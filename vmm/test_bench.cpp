@@ -53,7 +53,7 @@ std::uint64_t TestBench::fault_path() {
 }
 
 void TestBench::learn() {
-  if (path_ != LazyPath::kHost) {
+  if (path_ != LazyPath::kHost && path_ != LazyPath::kOff) {
     return;  // the view knows by itself
   }
   const std::lock_guard lock(learning_);
