@@ -1,6 +1,7 @@
 // What a machine needs from its architecture; one definition in each of vmm/x86_64, vmm/aarch64.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -41,6 +42,11 @@ namespace nestling {
 /// `address`. Tables that are not populated yet are, as they would be for the vCPU.
 [[nodiscard]] GuestTranslation translate_live(const Vcpu& vcpu, AddressSpace& space,
                                               GuestVirtAddr address, GuestAccess access);
+
+/// The pages, one or two, that hold the instruction a stopped vCPU is at: each the part of the
+/// longest instruction that stands in it; empty where the guest's tables do not say. What the walk
+/// reads of `memory` is populated.
+[[nodiscard]] std::array<GuestPhysRange, 2> instruction_at(const Vcpu& vcpu, GuestMemory& memory);
 
 /// A vCPU that will not run again, and what a report about it needs. All of it must outlive this.
 struct StoppedVcpu {

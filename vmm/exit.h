@@ -51,9 +51,15 @@ struct SystemEventExit {
 
 /// KVM could not go on; for an emulation failure the instruction bytes, where it tells them.
 struct InternalErrorExit {
+  /// KVM could not emulate an instruction, perhaps because it could not read it.
+  static constexpr std::uint32_t kEmulation = 1;
+
   std::uint32_t suberror = 0;
   std::array<std::uint64_t, 4> data{};
   std::uint32_t data_count = 0;
+  /// kEmulation: where the instruction's bytes are, on one page or two, as far as the guest's
+  /// tables say; filled in by the vCPU's runner.
+  std::array<GuestPhysRange, 2> instruction{};
 };
 
 /// The hardware refused to enter the guest.

@@ -146,8 +146,23 @@ std::optional<Verdict> ExitHandler::on(VcpuId /*vcpu*/, const SystemEventExit& e
   return unhandled(fmt::format("system event {} of KVM", exit.raw_type));
 }
 
-std::optional<Verdict> ExitHandler::on(VcpuId /*vcpu*/, const InternalErrorExit& exit) {
+std::optional<Verdict> ExitHandler::on(VcpuId vcpu, const InternalErrorExit& exit) {
+  if (exit.suberror == InternalErrorExit::kEmulation) {
+    const auto fetch = memory_.on_failed_fetch(vcpu, exit.instruction);
+    if (!fetch) {
+      return fetch.error();
+    }
+    // Each time round something has come into being: a failure for another reason ends the run.
+    if (*fetch == MemoryExits::Fetch::kPopulated) {
+      return std::nullopt;
+    }
+  }
   return unhandled(internal_error_words(exit));
+}
+
+Verdict ExitHandler::on_run_failure(const Error& error) const {
+  return {.kind = VerdictKind::kHostRefused,
+          .reason = fmt::format("{}; {}", error.message, memory_.residency_words())};
 }
 
 std::optional<Verdict> ExitHandler::on(VcpuId /*vcpu*/, const FailEntryExit& exit) {

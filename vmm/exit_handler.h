@@ -27,6 +27,9 @@ class ExitHandler {
   /// can run on, else the verdict, whose reason does not yet say where in the guest it happened.
   [[nodiscard]] std::optional<Verdict> handle(VcpuId vcpu, const Exit& exit);
 
+  /// What becomes of a run whose vCPU cannot be run any more, for the reason `error`.
+  [[nodiscard]] Verdict on_run_failure(const Error& error) const;
+
   /// Accesses so far that no device claimed.
   [[nodiscard]] std::uint64_t unclaimed_count() const { return unclaimed_count_; }
 
@@ -37,7 +40,7 @@ class ExitHandler {
   static std::optional<Verdict> on(VcpuId vcpu, const HaltExit& exit);
   static std::optional<Verdict> on(VcpuId vcpu, const ShutdownExit& exit);
   static std::optional<Verdict> on(VcpuId vcpu, const SystemEventExit& exit);
-  static std::optional<Verdict> on(VcpuId vcpu, const InternalErrorExit& exit);
+  std::optional<Verdict> on(VcpuId vcpu, const InternalErrorExit& exit);
   static std::optional<Verdict> on(VcpuId vcpu, const FailEntryExit& exit);
   std::optional<Verdict> on(VcpuId vcpu, const MemoryFaultExit& exit);
   static std::optional<Verdict> on(VcpuId vcpu, const InterruptedExit& exit);

@@ -67,12 +67,15 @@ Result<std::unique_ptr<Machine>> Machine::create(const KvmSystem& kvm, const Ima
 Result<void> Machine::assemble(const KvmSystem& kvm, const Image& image,
                                const MachineConfig& config,
                                const MachineSurroundings& surroundings) {
-  auto memory = LiveMemory::create(config.memory, {.ram = *ram_,
-                                                   .vm = vm_,
-                                                   .vcpu_count = config.vcpu_count,
-                                                   .denied = config.unclaimed,
-                                                   .events = surroundings.memory_events,
-                                                   .log = surroundings.log});
+  auto memory = LiveMemory::create(
+      config.memory, {.ram = *ram_,
+                      .kvm = kvm,
+                      .vm = vm_,
+                      .vcpu_count = config.vcpu_count,
+                      .denied = config.unclaimed,
+                      .events = surroundings.memory_events,
+                      .stop_run = [this](Verdict verdict) { stop(std::move(verdict)); },
+                      .log = surroundings.log});
   if (!memory) {
     return failure(with_memory_hint(memory.error()));
   }
@@ -123,6 +126,7 @@ Result<void> Machine::assemble(const KvmSystem& kvm, const Image& image,
     const VcpuRunner::Surroundings around{.handler = *handler_,
                                           .verdicts = verdicts_,
                                           .gate = memory_->gate(),
+                                          .memory = ram_->memory(),
                                           .trace = surroundings.trace};
     runners_.push_back(std::make_unique<VcpuRunner>(std::move(vcpu), around));
   }
@@ -136,6 +140,7 @@ void Machine::kick_all() {
 }
 
 void Machine::run_vcpu(VcpuRunner& runner, std::chrono::steady_clock::time_point start) {
+  memory_->name_this_thread(VcpuId(runner.vcpu().id()));
   runner.run(start);
   if (runners_.size() > 1) {
     kick_all();

@@ -56,6 +56,27 @@ std::optional<MapTarget> parse_map(const std::string& text) {
   return std::nullopt;
 }
 
+/// "auto", for which there is no number, or a size that a fault can populate; nothing when it is
+/// neither.
+std::optional<std::optional<std::uint64_t>> parse_granule(std::string text) {
+  constexpr std::uint64_t kMost = 2ULL << 20;
+  if (text == "auto") {
+    return std::optional<std::uint64_t>();
+  }
+  std::uint64_t bytes = 0;
+  try {
+    if (!CLI::AsSizeValue(false)(text).empty() || !CLI::detail::lexical_cast(text, bytes)) {
+      return std::nullopt;
+    }
+  } catch (const CLI::ValidationError&) {
+    return std::nullopt;
+  }
+  if (!is_power_of_two(bytes) || bytes < kPageSize || bytes > kMost) {
+    return std::nullopt;
+  }
+  return std::optional(bytes);
+}
+
 /// `validator`, which says `message` when it refuses, and nothing in the help: the option's type
 /// name does.
 CLI::Validator saying(CLI::Validator validator, std::string message) {
@@ -125,6 +146,7 @@ struct RunArguments {
     command->footer(kFooter);
     image.add_to(*command);
     add_machine_options(*command);
+    add_memory_options(*command);
     add_output_options(*command);
     return command;
   }
@@ -158,7 +180,6 @@ struct RunArguments {
         ->type_name("COUNT")
         ->default_str("1")
         ->group(kGroup);
-    add_lazy_options(command);
     command.add_option("--cmdline,-c", options.command_line, "the kernel's command line")
         ->type_name("TEXT")
         ->group(kGroup);
@@ -197,8 +218,10 @@ struct RunArguments {
         ->group(kGroup);
   }
 
-  void add_lazy_options(CLI::App& command) {
-    constexpr const char* kGroup = "The machine";
+  void add_memory_options(CLI::App& command) {
+    constexpr const char* kGroup = "Its memory";
+    constexpr const char* kGranuleHint = "give auto or a power of two from 4K to 2M";
+    constexpr const char* kLimitHint = "give a size such as 64M or 2G";
     command.add_option("--lazy", options.memory.path, "how guest pages come into being")
         ->transform(one_of<LazyPath>({{"auto", LazyPath::kAuto},
                                       {"uffd", LazyPath::kUffd},
@@ -209,6 +232,34 @@ struct RunArguments {
                                      "auto, uffd, mmio, fault, host, off"))
         ->type_name("auto|uffd|mmio|fault|host|off")
         ->default_str("auto")
+        ->group(kGroup);
+    command
+        .add_option_function<std::string>(
+            "--granule",
+            [this](const std::string& text) {
+              options.memory.granule = parse_granule(text).value_or(std::nullopt);
+            },
+            "how much a fault populates, where Nestling serves it")
+        ->check([](const std::string& text) {
+          return parse_granule(text) ? std::string() : kGranuleHint;
+        })
+        ->type_name("4K..2M|auto")
+        ->default_str("auto")
+        ->group(kGroup);
+    command
+        .add_option_function<PageSize>(
+            "--huge", [this](PageSize size) { options.memory.huge = size; },
+            "take RAM from the host's reserved huge pages of this size")
+        ->transform(one_of<PageSize>({{"2M", PageSize::k2MiB}, {"1G", PageSize::k1GiB}}, "2M, 1G"))
+        ->type_name("2M|1G")
+        ->group(kGroup);
+    command
+        .add_option_function<std::uint64_t>(
+            "--memory-limit", [this](std::uint64_t bytes) { options.memory.limit = bytes; },
+            "how much RAM may be resident at a time; more ends the run")
+        ->transform(saying(CLI::AsSizeValue(false), kLimitHint))
+        ->check(saying(CLI::PositiveNumber, kLimitHint))
+        ->type_name("SIZE")
         ->group(kGroup);
   }
 

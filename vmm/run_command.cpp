@@ -129,7 +129,7 @@ void RunCommand::complete_report(RunSession& session, const Image& image, Verdic
     return;
   }
   if (verdict.kind == VerdictKind::kTripleFault) {
-    verdict.reason = postmortem->shutdown_reason;
+    verdict.reason = postmortem->shutdown_reason + machine.memory().shutdown_hint();
   } else {
     verdict.reason += fmt::format(" at {}", postmortem->location);
   }

@@ -182,6 +182,7 @@ void RunSession::on_tick() {
   if (!for_guest_.empty()) {
     send_typed();
   }
+  machine_->memory().look_at_host();
   if (++ticks_ % kTicksPerHangCheck == 0) {
     machine_->look_for_hang();
   }

@@ -31,7 +31,11 @@ Result<Exit> Vcpu::run() {
       (error_number == EFAULT || error_number == EHWPOISON)) {
     return decode();
   }
-  return failure(host_error(fmt::format("KVM_RUN of vCPU {}", id_), error_number));
+  Error error = host_error(fmt::format("KVM_RUN of vCPU {}", id_), error_number);
+  if (error_number == EFAULT) {
+    error.message += " (the host could not give a page of guest memory)";
+  }
+  return failure(std::move(error));
 }
 
 namespace {

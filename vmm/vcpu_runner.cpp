@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "vmm/architecture.h"
 #include "vmm/halt_check.h"
 
 namespace nestling {
@@ -79,19 +80,23 @@ bool VcpuRunner::step(std::chrono::steady_clock::time_point start) {
     timing.guest_start = steady_clock::now() - start;
   }
   gate_.enter(*this);
-  const Result<Exit> exit = vcpu_.run();
+  Result<Exit> exit = vcpu_.run();
   gate_.leave(*this);
   if (trace_ != nullptr) {
     timing.exit = steady_clock::now() - start;
   }
   if (!exit) {
-    verdicts_.propose({.kind = VerdictKind::kHostRefused, .reason = exit.error().message});
+    verdicts_.propose(handler_.on_run_failure(exit.error()));
     return false;
   }
   ++exit_counts_.at(exit->index());
   if (std::holds_alternative<InterruptedExit>(*exit)) {
     answer_requests();
     return !verdicts_.is_decided();
+  }
+  auto* const error = std::get_if<InternalErrorExit>(&*exit);
+  if (error != nullptr && error->suberror == InternalErrorExit::kEmulation) {
+    error->instruction = instruction_at(vcpu_, memory_);
   }
   if (std::optional<Verdict> verdict = handler_.handle(VcpuId(vcpu_.id()), *exit)) {
     verdicts_.propose(std::move(*verdict));

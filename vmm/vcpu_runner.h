@@ -29,6 +29,7 @@ class VcpuRunner final : private RunGate::Seat {
     ExitHandler& handler;
     VerdictBox& verdicts;
     RunGate& gate;
+    GuestMemory& memory;
     /// Null for no trace.
     ExitTrace* trace = nullptr;
   };
@@ -39,6 +40,7 @@ class VcpuRunner final : private RunGate::Seat {
         handler_(surroundings.handler),
         verdicts_(surroundings.verdicts),
         gate_(surroundings.gate),
+        memory_(surroundings.memory),
         trace_(surroundings.trace) {
     gate_.add(*this);
   }
@@ -78,6 +80,7 @@ class VcpuRunner final : private RunGate::Seat {
   ExitHandler& handler_;
   VerdictBox& verdicts_;
   RunGate& gate_;
+  GuestMemory& memory_;
   ExitTrace* trace_;
 
   ExitCounts exit_counts_{};

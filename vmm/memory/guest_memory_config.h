@@ -52,6 +52,8 @@ struct GuestMemoryConfig {
   std::optional<PageSize> huge = {};
   /// Bytes that may be resident at a time, tables included.
   std::optional<std::uint64_t> limit = {};
+  /// True when somebody wants to be told of every fault.
+  bool sees_faults = false;
 };
 
 }  // namespace nestling

@@ -2,6 +2,7 @@
 #include "vmm/memory/guest_ram.h"
 
 #include <sys/mman.h>
+#include <sys/sysinfo.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -13,18 +14,31 @@ namespace {
 
 constexpr std::uint64_t kHugePage = bytes_of(PageSize::k2MiB);
 
-constexpr std::uint64_t rounded_up(std::uint64_t size) {
-  return (size + kHugePage - 1) & ~(kHugePage - 1);
-}
-
-/// Addresses for `ranges`, each placed like its guest addresses modulo 2 MiB, and for the tables
-/// that would map all of it in 4 KiB pages. Addresses cost nothing.
-std::uint64_t capacity_for(std::span<const GuestPhysRange> ranges) {
-  std::uint64_t capacity = 8 * kHugePage;
+/// Addresses for `ranges`, each placed like its guest addresses modulo the host's page, and for the
+/// tables that would map all of it in 4 KiB pages. Addresses cost nothing.
+std::uint64_t capacity_for(std::span<const GuestPhysRange> ranges, PageSize host_page) {
+  const std::uint64_t unit = std::max(kHugePage, bytes_of(host_page));
+  const auto rounded_up = [unit](std::uint64_t size) { return (size + unit - 1) & ~(unit - 1); };
+  std::uint64_t capacity = rounded_up(8 * kHugePage);
   for (const GuestPhysRange& range : ranges) {
-    capacity += rounded_up(range.size()) + kHugePage + rounded_up(range.size() / 256);
+    capacity += rounded_up(range.size()) + unit + rounded_up(range.size() / 256);
   }
   return capacity;
+}
+
+PoolBacking backing_for(const GuestMemoryConfig& config) {
+  if (config.huge) {
+    return HugetlbBacking{.page_size = *config.huge};
+  }
+  return AnonymousBacking{AnonymousBacking::HugePages::kNever};
+}
+
+/// True when the host has `size` bytes several times over.
+bool fits_easily(std::uint64_t size) {
+  struct sysinfo info {};
+  constexpr std::uint64_t kTimes = 2;
+  return sysinfo(&info) == 0 &&
+         size <= (std::uint64_t{info.freeram} + info.bufferram) * info.mem_unit / kTimes;
 }
 
 Error refused(const SpaceError& error) {
@@ -35,9 +49,10 @@ Error refused(const SpaceError& error) {
 
 Result<std::unique_ptr<GuestRam>> GuestRam::create(const GuestMemoryConfig& config,
                                                    std::span<const GuestPhysRange> ranges) {
-  auto pool = RamPool::create({.capacity = capacity_for(ranges),
-                               .limit = config.limit.value_or(UINT64_MAX),
-                               .backing = AnonymousBacking{AnonymousBacking::HugePages::kNever}});
+  auto pool =
+      RamPool::create({.capacity = capacity_for(ranges, config.huge.value_or(PageSize::k2MiB)),
+                       .limit = config.limit.value_or(UINT64_MAX),
+                       .backing = backing_for(config)});
   if (!pool) {
     return failure(pool.error());
   }
@@ -45,14 +60,22 @@ Result<std::unique_ptr<GuestRam>> GuestRam::create(const GuestMemoryConfig& conf
   auto space = AddressSpace::create(
       **pool, {.range = GuestPhysRange::of(GuestPhysAddr(0), 1ULL << kFourLevelWidth),
                .format = Stage2Kind::kEpt4,
-               .fault_granule = config.granule.value_or(kPageSize)});
+               .fault_granule = kPageSize});
   if (!space) {
     return failure(space.error());
   }
   return std::unique_ptr<GuestRam>(new GuestRam(*std::move(pool), *std::move(space), ranges));
 }
 
-Result<void> GuestRam::map_ram() {
+std::uint64_t GuestRam::size() const {
+  std::uint64_t sum = 0;
+  for (const GuestPhysRange& range : ranges_) {
+    sum += range.size();
+  }
+  return sum;
+}
+
+Result<void> GuestRam::map_ram(HugePages huge_pages) {
   for (const GuestPhysRange& range : ranges_) {
     const auto mapped = space_->map_alloc(range, Populate::kOnTouch, {.name = "ram"});
     if (!mapped) {
@@ -61,6 +84,16 @@ Result<void> GuestRam::map_ram() {
     space_->visit_areas(range, [&](const Area& area) {
       regions_.push_back({range, pool_->bytes(HostPhysRange::of(area.host, range.size()))});
     });
+  }
+  if (huge_pages == HugePages::kWhereTheyFit && fits_easily(size())) {
+    constexpr std::uint64_t kSmallGuests = 4ULL << 20;
+    for (const Region& region : regions_) {
+      const bool is_first = region.guest == regions_.front().guest;
+      const std::uint64_t skipped = is_first ? std::min(kSmallGuests, region.host.size()) : 0;
+      const auto advised = region.host.subspan(skipped);
+      // Advice: without it the host decides, and nothing else depends on it.
+      (void)madvise(advised.data(), advised.size(), MADV_HUGEPAGE);
+    }
   }
   return {};
 }

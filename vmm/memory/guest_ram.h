@@ -31,8 +31,17 @@ class GuestRam {
   [[nodiscard]] static Result<std::unique_ptr<GuestRam>> create(
       const GuestMemoryConfig& config, std::span<const GuestPhysRange> ranges);
 
+  /// Whether the host is advised to page RAM in by 2 MiB at once.
+  enum class HugePages : std::uint8_t {
+    kNever,
+    /// Yes, where all of RAM would fit in the host several times over, so that a guest that touches
+    /// a little everywhere cannot use it up; but not for the first MiB, where small guests live
+    /// whole, and where 4 KiB pages start them sooner.
+    kWhereTheyFit,
+  };
+
   /// Maps the areas of the ranges given to create(). Once. Fails with kHostRefused.
-  [[nodiscard]] Result<void> map_ram();
+  [[nodiscard]] Result<void> map_ram(HugePages huge_pages = HugePages::kNever);
 
   GuestRam(const GuestRam&) = delete;
   GuestRam& operator=(const GuestRam&) = delete;
@@ -43,6 +52,8 @@ class GuestRam {
   [[nodiscard]] GuestMemory& memory() { return memory_; }
   [[nodiscard]] AddressSpace& space() { return *space_; }
   [[nodiscard]] RamPool& pool() { return *pool_; }
+  /// Bytes of RAM.
+  [[nodiscard]] std::uint64_t size() const;
   /// What map_ram() mapped, ascending by guest address. The bytes live as long as this.
   [[nodiscard]] std::span<const Region> regions() const { return regions_; }
 

@@ -7,6 +7,9 @@
 
 #include <fmt/format.h>
 
+#include "vmm/memory/host_memory.h"
+#include "vmm/memory/memory_watch.h"
+
 namespace nestling {
 
 namespace {
@@ -243,6 +246,16 @@ Result<MemoryExits::Fetch, Verdict> MemoryExits::on_failed_fetch(
     }
   }
   return result;
+}
+
+std::string MemoryExits::residency_words() const {
+  const std::optional<HostRoom> room = HostMemory().room();
+  std::string words =
+      fmt::format("{} MiB of this process are resident", resident_bytes_of_process() >> 20);
+  if (room) {
+    words += fmt::format(", {} has {} MiB left", room->whose, room->bytes >> 20);
+  }
+  return words;
 }
 
 MemoryExits::Statistics MemoryExits::statistics() const {

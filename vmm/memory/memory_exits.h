@@ -73,6 +73,9 @@ class MemoryExits {
     }
   }
 
+  /// How much is resident, and how much the host has left: for a run that the host ends.
+  [[nodiscard]] std::string residency_words() const;
+
   [[nodiscard]] Statistics statistics() const;
 
  private:

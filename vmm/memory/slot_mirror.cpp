@@ -119,10 +119,39 @@ Result<void> SlotMirror::prepare(std::span<const ViewChange> changes) {
 
 void SlotMirror::abandon(std::span<const ViewChange> /*changes*/) { roll_back(); }
 
-void SlotMirror::changed(const ViewChange& /*change*/) {
-  if constexpr (kChecksEveryChange) {
+void SlotMirror::changed(const ViewChange& change) {
+  if (change.kind == ViewChange::Kind::kPopulate && options_.shows == Shows::kPopulated) {
+    spare_slots();
+  }
+  // With many slots now and then: looking at all of them after each would take for ever.
+  constexpr std::uint64_t kManySlots = 128;
+  if (kChecksEveryChange &&
+      (slots_.size() < kManySlots || added_.load(std::memory_order_relaxed) % kManySlots == 0)) {
     const std::optional<std::string> found = defect();
     check(!found, "memory slots and view differ");
+  }
+}
+
+void SlotMirror::spare_slots() {
+  const std::uint64_t used = slots_.size();
+  if (used < slot_limit_ / 4) {
+    return;
+  }
+  std::uint64_t mapped = 0;
+  space_.visit_areas(space_.range(), [&](const Area& area) {
+    mapped += rights_for(area.access, area.type) ? area.range.size() : 0;
+  });
+  const std::uint64_t hidden = mapped - std::min(mapped, shown_bytes_);
+  // A larger block can have each of the slots there are in its midst, and then takes one more.
+  const std::uint64_t left = slot_limit_ - used;
+  const std::uint64_t blocks =
+      std::max<std::uint64_t>(left > used ? (left - used) / 2 : left / 4, 1);
+  std::uint64_t granule = space_.fault_granule();
+  while (granule < bytes_of(PageSize::k1GiB) && hidden / granule > blocks) {
+    granule *= 2;
+  }
+  if (granule != space_.fault_granule()) {
+    space_.set_fault_granule(granule);
   }
 }
 
@@ -197,6 +226,7 @@ Result<void> SlotMirror::show(const Shown& shown) {
     ++next_number_;
   }
   slots_.emplace(slot.guest.start(), slot);
+  shown_bytes_ += slot.guest.size();
   journal_.push_back({Step::Kind::kAdded, slot});
   added_.fetch_add(1, std::memory_order_relaxed);
   slot_count_.store(slots_.size(), std::memory_order_relaxed);
@@ -211,6 +241,7 @@ Result<void> SlotMirror::hide(MemorySlot slot) {
     return done;
   }
   slots_.erase(slot.guest.start());
+  shown_bytes_ -= slot.guest.size();
   free_numbers_.push_back(slot.number);
   journal_.push_back({Step::Kind::kRemoved, slot});
   removed_.fetch_add(1, std::memory_order_relaxed);
@@ -263,9 +294,11 @@ void SlotMirror::roll_back() {
     }
     if (was_added) {
       slots_.erase(step.slot.guest.start());
+      shown_bytes_ -= step.slot.guest.size();
       free_numbers_.push_back(step.slot.number);
     } else {
       slots_.emplace(step.slot.guest.start(), step.slot);
+      shown_bytes_ += step.slot.guest.size();
       free_numbers_.erase(std::find(free_numbers_.begin(), free_numbers_.end(), step.slot.number));
     }
   }

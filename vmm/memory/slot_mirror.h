@@ -26,6 +26,8 @@ namespace nestling {
 /// Areas of device memory and areas that cannot be read have no slot. Slots are added where memory
 /// appears and never grown; what is taken away from the middle of one is cut out of it, with no
 /// vCPU in the guest meanwhile. Every operation of the view is mirrored whole or refused whole.
+/// When kPopulated has used up a quarter of the slots, it makes the space's faults larger, so that
+/// the rest lasts.
 class SlotMirror final : public ViewObserver {
  public:
   enum class Shows : std::uint8_t {
@@ -94,6 +96,7 @@ class SlotMirror final : public ViewObserver {
   [[nodiscard]] Result<void> hide(MemorySlot slot);
   [[nodiscard]] Result<void> cut(GuestPhysRange range);
   void roll_back();
+  void spare_slots();
   [[nodiscard]] std::vector<Shown> wanted() const;
   [[nodiscard]] std::vector<Shown> present() const;
 
@@ -107,6 +110,7 @@ class SlotMirror final : public ViewObserver {
   std::map<GuestPhysAddr, MemorySlot> slots_;  // by first guest byte
   std::vector<std::uint32_t> free_numbers_;    // below next_number_
   std::uint32_t next_number_ = 0;
+  std::uint64_t shown_bytes_ = 0;
   std::vector<Step> journal_;  // of the last prepare()
   std::optional<Error> broken_;
 

@@ -9,6 +9,7 @@
 #include "vmm/kvm_api.h"
 #include "vmm/x86_64/cpuid.h"
 #include "vmm/x86_64/crash_report.h"
+#include "vmm/x86_64/guest_view.h"
 #include "vmm/x86_64/irqchip.h"
 #include "vmm/x86_64/paging_features.h"
 #include "vmm/x86_64/vcpu_state.h"
@@ -70,6 +71,26 @@ Result<void> boot_vcpus(const KvmSystem& kvm, std::span<Vcpu> vcpus, Irqchip irq
     }
   }
   return x86_64::set_entry_state(vcpus.front(), *entry);
+}
+
+std::array<GuestPhysRange, 2> instruction_at(const Vcpu& vcpu, GuestMemory& memory) {
+  constexpr std::uint64_t kLongest = 15;
+  std::array<GuestPhysRange, 2> pieces{};
+  const auto cpu = x86_64::read_cpu_state(vcpu);
+  if (!cpu) {
+    return pieces;
+  }
+  x86_64::GuestView view(*cpu, memory, x86_64::paging_features());
+  const GuestVirtAddr first = view.instruction();
+  const std::uint64_t in_first_page =
+      std::min(kLongest, kPageSize - (first.value() & (kPageSize - 1)));
+  const auto put = [&](GuestPhysRange& piece, std::optional<GuestVirtAddr> at, std::uint64_t size) {
+    const auto gpa = at && size != 0 ? view.physical(*at) : std::nullopt;
+    piece = gpa ? GuestPhysRange::make(*gpa, size).value_or(GuestPhysRange()) : GuestPhysRange();
+  };
+  put(pieces[0], first, in_first_page);
+  put(pieces[1], first.plus(in_first_page), kLongest - in_first_page);
+  return pieces;
 }
 
 Result<Postmortem> examine(const StoppedVcpu& stopped) {

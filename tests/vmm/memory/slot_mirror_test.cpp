@@ -160,6 +160,24 @@ TEST(SlotMirror, RefusesAHoleThatNeedsASlotMoreThanThereIs) {
   EXPECT_EQ(world.defect(), "");
 }
 
+TEST(SlotMirror, PopulatesMoreAtATimeBeforeSlotsRunOut) {
+  std::mt19937_64 random(5);
+  for (const std::uint32_t limit : {16U, 100U, 500U}) {
+    Mirrored world(Shows::kPopulated, limit);
+    constexpr std::uint64_t kPages = 4096;
+    ASSERT_TRUE(
+        world.space->map_alloc(guest(0, kPages * kPageSize), Populate::kOnTouch, {.name = "ram"}));
+    for (std::uint64_t touch = 0; touch < 2 * kPages; ++touch) {
+      const GuestPhysAddr page(random() % kPages * kPageSize);
+      const auto outcome = world.space->handle_page_fault(page, Access::read()).outcome;
+      ASSERT_TRUE(outcome == FaultOutcome::kResolved || outcome == FaultOutcome::kAlreadyPresent)
+          << limit << " slots, touch " << touch << ": " << name_of(outcome);
+    }
+    EXPECT_GT(world.space->fault_granule(), kPageSize);
+    EXPECT_EQ(world.defect(), "");
+  }
+}
+
 /// One random operation on `space`, on few enough addresses that they meet.
 void random_operation(AddressSpace& space, std::mt19937_64& random, HostPhysAddr frames) {
   constexpr std::uint64_t kPages = 24;
