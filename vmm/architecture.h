@@ -42,6 +42,9 @@ namespace nestling {
 /// `address`. Tables that are not populated yet are, as they would be for the vCPU.
 [[nodiscard]] GuestTranslation translate_live(const Vcpu& vcpu, AddressSpace& space,
                                               GuestVirtAddr address, GuestAccess access);
+/// Has KVM say so when it cannot read an instruction of a vCPU of `vm`, at every privilege level
+/// and without any other effect, as far as this KVM can: InternalErrorExit::kEmulation.
+void tell_of_unreadable_instructions(const Vm& vm);
 
 /// The pages, one or two, that hold the instruction a stopped vCPU is at: each the part of the
 /// longest instruction that stands in it; empty where the guest's tables do not say. What the walk

@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "vmm/architecture.h"
 #include "vmm/memory/hidden_frames.h"
 #include "vmm/memory/host_paging.h"
 #include "vmm/memory/kvm_memory_probes.h"
@@ -64,6 +65,9 @@ Result<void> LiveMemory::start(const GuestMemoryConfig& config) {
   } else if (plan_.path == LazyPath::kHost) {
     frames_ = std::make_unique<HostPaging>(wiring_.ram.pool());
     space.add_observer(*frames_);
+  }
+  if (plan_.path == LazyPath::kMmio) {
+    tell_of_unreadable_instructions(wiring_.vm);
   }
   using Shows = SlotMirror::Shows;
   using Gate = SlotMirror::Gate;
@@ -129,8 +133,8 @@ std::string LiveMemory::shutdown_hint() const {
   if (plan_.path != LazyPath::kMmio) {
     return {};
   }
-  return "; with --lazy mmio this is also how page tables, and code outside ring 0, end that stand "
-         "in memory nobody had touched: --lazy uffd, host or off serve them";
+  return "; with --lazy mmio this is also how a guest ends whose page tables stand in memory that "
+         "nobody had touched: --lazy uffd, host or off serve them";
 }
 
 }  // namespace nestling

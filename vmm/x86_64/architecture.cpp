@@ -1,6 +1,7 @@
 // The x86_64 machine: RAM around the device window, PC interrupt controllers, vCPUs in long mode.
 #include "vmm/architecture.h"
 
+#include <algorithm>
 #include <numeric>
 #include <vector>
 
@@ -71,6 +72,15 @@ Result<void> boot_vcpus(const KvmSystem& kvm, std::span<Vcpu> vcpus, Irqchip irq
     }
   }
   return x86_64::set_entry_state(vcpus.front(), *entry);
+}
+
+void tell_of_unreadable_instructions(const Vm& vm) {
+  // Without it KVM also queues an invalid-opcode exception, and outside ring 0 does nothing else.
+  kvm_enable_cap request{};
+  request.cap = KVM_CAP_EXIT_ON_EMULATION_FAILURE;
+  request.args[0] = 1;
+  // Refused before Linux 5.14: there such guests shut down, and the report says what to do.
+  (void)kvm_ioctl(vm.fd(), KVM_ENABLE_CAP, &request);
 }
 
 std::array<GuestPhysRange, 2> instruction_at(const Vcpu& vcpu, GuestMemory& memory) {

@@ -128,7 +128,11 @@ TEST(SlotMirror, ShowsTheSameFramesTwiceForALinearArea) {
 
 TEST(SlotMirror, RefusesWithNumbersWhenKvmHasNoSlotLeft) {
   Mirrored world(Shows::kPopulated, 2);
-  ASSERT_TRUE(world.space->map_alloc(guest(0, kMiB), Populate::kOnTouch, {.name = "ram"}));
+  // Areas apart from each other: no granule is large enough for two of them.
+  for (const std::uint64_t page : {0U, 2U, 4U}) {
+    ASSERT_TRUE(world.space->map_alloc(guest(page * kPageSize, kPageSize), Populate::kOnTouch,
+                                       {.name = "ram"}));
+  }
   for (const std::uint64_t page : {0U, 2U}) {
     EXPECT_EQ(
         world.space->handle_page_fault(GuestPhysAddr(page * kPageSize), Access::read()).outcome,

@@ -53,15 +53,14 @@ struct Paged : SpaceFixture {
 };
 
 struct PagedByFake : Paged {
-  PagedByFake() : PagedByFake(std::make_unique<FakePageFaults>()) {}
+  PagedByFake() : PagedByFake(std::make_unique<FakePageFaults>().release()) {}
 
   FakePageFaults& faults;
 
  private:
-  explicit PagedByFake(std::unique_ptr<FakePageFaults> fake)
-      : PagedByFake(*fake, std::unique_ptr<PageFaultSource>(std::move(fake))) {}
-  PagedByFake(FakePageFaults& fake, std::unique_ptr<PageFaultSource> source)
-      : Paged(std::move(source)), faults(fake) {}
+  /// Takes `fake`, which the base owns from then on.
+  explicit PagedByFake(FakePageFaults* fake)
+      : Paged(std::unique_ptr<PageFaultSource>(fake)), faults(*fake) {}
 };
 
 TEST(UffdPager, PopulatesWhatIsTouchedAndLetsTheToucherGo) {

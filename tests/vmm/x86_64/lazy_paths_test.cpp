@@ -19,6 +19,7 @@ using namespace std::chrono_literals;
 using std::chrono::steady_clock;
 using Code = std::vector<std::uint8_t>;
 
+constexpr std::uint64_t kKiB = 1ULL << 10;
 constexpr std::uint64_t kMiB = 1ULL << 20;
 
 GuestPhysRange guest(std::uint64_t start, std::uint64_t size) {
@@ -29,11 +30,11 @@ GuestPhysRange guest(std::uint64_t start, std::uint64_t size) {
 const Code kTouchEveryPage = {0xbf, 0x00, 0x00, 0x40, 0x00,              // mov edi, 0x400000
                               0x48, 0x8b, 0x07,                          // mov rax, [rdi]
                               0x48, 0x85, 0xc0,                          // test rax, rax
-                              0x75, 0x35,                                // jnz fail
+                              0x75, 0x32,                                // jnz fail
                               0x48, 0x89, 0x3f,                          // mov [rdi], rdi
                               0x48, 0x81, 0xc7, 0x00, 0x10, 0x00, 0x00,  // add rdi, 0x1000
                               0x48, 0x81, 0xff, 0x00, 0x00, 0x80, 0x00,  // cmp rdi, 0x800000
-                              0x72, 0xe3,                                // jb to the read
+                              0x72, 0xe5,                                // jb to the read
                               0xbf, 0x00, 0x00, 0x40, 0x00,              // mov edi, 0x400000
                               0x48, 0x39, 0x3f,                          // cmp [rdi], rdi
                               0x75, 0x15,                                // jne fail
@@ -129,7 +130,7 @@ class LazyPaths : public ::testing::TestWithParam<LazyPath> {
 };
 
 TEST_P(LazyPaths, GivesZerosOnFirstTouchAndKeepsWhatIsWritten) {
-  for (const std::uint64_t granule : {4 * 1024, 64 * 1024, 2048 * 1024}) {
+  for (const std::uint64_t granule : {4 * kKiB, 64 * kKiB, 2 * kMiB}) {
     const auto toucher = machine(kTouchEveryPage, {.memory = {.granule = granule}});
     if (toucher == nullptr) {
       return;
