@@ -14,7 +14,8 @@ set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
 set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
 set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
 include_directories(SYSTEM "${libraries}/include")
-link_directories("${libraries}/lib/aarch64-linux-gnu")
+# Not link_directories(): CMake would take the folder for one that the compiler searches by itself.
+add_link_options("-L${libraries}/lib/aarch64-linux-gnu")
 
 set(links "${CMAKE_BINARY_DIR}/portable-headers")
 file(MAKE_DIRECTORY "${links}")

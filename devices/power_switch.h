@@ -19,6 +19,9 @@ class PowerSwitch {
   virtual void reset(std::string_view how) = 0;
   /// The guest reports that it crashed; `what` says in which words.
   virtual void panic(std::string_view what) = 0;
+  /// The guest met an exception and has no handler for any; `what` names it. As bad as a triple
+  /// fault.
+  virtual void unhandled_exception(std::string_view what) = 0;
 };
 
 }  // namespace nestling

@@ -27,16 +27,16 @@ namespace nestling {
 /// The guest-physical ranges that `size` bytes of RAM take up, ascending. Fails with kUsage.
 [[nodiscard]] Result<std::vector<GuestPhysRange>> ram_layout(std::uint64_t size);
 
-/// Adds the in-kernel interrupt controllers. After all memory slots, before the first vCPU.
-/// Fails with kHostRefused.
-[[nodiscard]] Result<void> add_irqchip(const Vm& vm);
+/// What a machine gets that asks for `wanted`: on arm64 there are always interrupt controllers,
+/// which cost nothing there.
+[[nodiscard]] Irqchip offered_irqchip(Irqchip wanted);
 
 /// Loads the image and whatever the kernel is handed into `memory`, and sets every register of the
 /// vCPUs (ascending by id, at least one); tells the kernel what the hardware calls each of them.
 /// Fails with kBadImage, kUsage or kHostRefused.
-[[nodiscard]] Result<void> boot_vcpus(const KvmSystem& kvm, std::span<Vcpu> vcpus, Irqchip irqchip,
-                                      const BootRequest& request, GuestMemory& memory,
-                                      const Log& log);
+[[nodiscard]] Result<void> boot_vcpus(const KvmSystem& kvm, const Vm& vm, std::span<Vcpu> vcpus,
+                                      Irqchip irqchip, const BootRequest& request,
+                                      GuestMemory& memory, const Log& log);
 
 /// Walks the tables of `vcpu`, which its own thread has stopped, as it would for `access` of
 /// `address`. Tables that are not populated yet are, as they would be for the vCPU.
@@ -66,8 +66,11 @@ struct StoppedVcpu {
 struct Postmortem {
   /// "0x100234 in crash_now+0x14".
   std::string location;
-  /// For a vCPU that shut down: "triple fault at …: …", with the cause as far as it is certain.
+  /// For a vCPU that shut down: "triple fault at …: …", with the cause as far as it is certain. On
+  /// arm64: the exception that nobody handles.
   std::string shutdown_reason;
+  /// Why the vCPU will never do anything else, where its registers prove it; else empty.
+  std::string hang_reason = {};
   /// Registers, bytes at the instruction, page walks, backtrace, last exits; ends with a newline.
   std::string report;
 };

@@ -48,6 +48,7 @@ void examine_kvm(DoctorReport& report) {
     return;
   }
   report.capabilities = kvm_capabilities(*kvm);
+  report.machine = machine_facts(*kvm);
   report.slot_limit = kvm->extension(KVM_CAP_NR_MEMSLOTS);
   const Result<TrialRun> trial = run_trial(*kvm);
   if (trial) {

@@ -36,6 +36,8 @@ std::string_view name(HardwareVirtualization kind) {
       return "vmx";
     case HardwareVirtualization::kSvm:
       return "svm";
+    case HardwareVirtualization::kEl2:
+      return "el2";
     case HardwareVirtualization::kNone:
       break;
   }
@@ -109,6 +111,14 @@ Json capabilities(const DoctorReport& report) {
   return json;
 }
 
+Json machine(const DoctorReport& report) {
+  Json json = Json::object();
+  for (const MachineFact& fact : report.machine) {
+    json[fact.subject] = fact.text;
+  }
+  return json;
+}
+
 Json cost(const ExitCost& cost) {
   return {
       {"median_ns", cost.median.count()}, {"least_ns", cost.least.count()}, {"count", cost.count}};
@@ -120,7 +130,7 @@ Json trial(const DoctorReport& report) {
   }
   return {{"vm_ready_ns", report.trial->vm_ready.count()},
           {"device_write", cost(report.trial->device_write)},
-          {"halt", cost(report.trial->halt)}};
+          {"halt", report.trial->halt ? cost(*report.trial->halt) : Json()}};
 }
 
 }  // namespace
@@ -132,6 +142,7 @@ std::string to_json(const DoctorReport& report) {
   json["device"] = device(report);
   json["host"] = host(report);
   json["capabilities"] = capabilities(report);
+  json["machine"] = machine(report);
   json["slot_limit"] = report.slot_limit;
   json["trial"] = trial(report);
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";

@@ -22,6 +22,12 @@ struct CapabilityFact {
   int value = 0;  ///< what KVM_CHECK_EXTENSION answers: 0 absent, often a number where present
 };
 
+/// Something about the machines that this host makes: "interrupts", "GICv3".
+struct MachineFact {
+  std::string subject;
+  std::string text;
+};
+
 /// How long one exit takes, there and back, with no work in between.
 struct ExitCost {
   std::chrono::nanoseconds median{};
@@ -34,7 +40,7 @@ struct TrialRun {
   /// From nothing to a vCPU that can enter the guest.
   std::chrono::nanoseconds vm_ready{};
   ExitCost device_write;
-  ExitCost halt;
+  std::optional<ExitCost> halt;  ///< absent where a halt is no exit
 };
 
 /// What this user may do with userfaultfd.
@@ -51,6 +57,8 @@ struct DoctorReport {
   std::string device = "/dev/kvm";
   std::optional<KvmDeviceProblem> device_problem;
   std::vector<CapabilityFact> capabilities;
+  /// What the architecture has to say; empty where that is nothing.
+  std::vector<MachineFact> machine;
   /// How many pieces guest memory may be made of.
   int slot_limit = 0;
   /// Absent where it was not tried or failed.

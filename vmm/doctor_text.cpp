@@ -51,6 +51,9 @@ Finding device_finding(const DoctorReport& report) {
 Finding virtualization_finding(const HostFacts& host) {
   const std::string_view machine =
       host.is_virtual_machine ? "nested: this machine is a virtual one, and " : "";
+  if (host.hardware_virtualization == HardwareVirtualization::kEl2) {
+    return {Status::kGood, "kind", "the kernel's own KVM uses the hardware (EL2)", {}};
+  }
   if (host.kvm_modules.empty()) {
     return {Status::kNote, "kind", fmt::format("{}no module of KVM is to be seen", machine), {}};
   }
@@ -83,14 +86,14 @@ Finding trial_finding(const DoctorReport& report) {
                : Finding{Status::kBad, "trial run", report.trial_problem, {}};
   }
   const TrialRun& trial = *report.trial;
-  return {
-      Status::kGood,
-      "trial run",
-      fmt::format("a guest was ready after {}; a device write takes {} there and back, a halt {} "
-                  "(medians of {})",
-                  time_text(trial.vm_ready), time_text(trial.device_write.median),
-                  time_text(trial.halt.median), trial.device_write.count),
-      {}};
+  std::string text =
+      fmt::format("a guest was ready after {}; a device write takes {} there and back",
+                  time_text(trial.vm_ready), time_text(trial.device_write.median));
+  if (trial.halt) {
+    text += fmt::format(", a halt {}", time_text(trial.halt->median));
+  }
+  text += fmt::format(" (median{} of {})", trial.halt ? "s" : "", trial.device_write.count);
+  return {Status::kGood, "trial run", text, {}};
 }
 
 Finding memory_finding(const HostFacts& host) {
@@ -152,6 +155,9 @@ std::vector<Finding> findings(const DoctorReport& report) {
   if (!report.device_problem) {
     list.push_back(virtualization_finding(report.host));
     list.push_back(trial_finding(report));
+    for (const MachineFact& fact : report.machine) {
+      list.push_back({Status::kGood, fact.subject, fact.text, {}});
+    }
     list.push_back(slot_finding(report.slot_limit));
   }
   list.push_back(memory_finding(report.host));

@@ -47,6 +47,8 @@ struct SystemEventExit {
   enum class What : std::uint8_t { kShutdown, kReset, kCrash, kOther };
   What what = What::kOther;
   std::uint32_t raw_type = 0;
+  /// What KVM adds: on arm64, 1 for a reset by PSCI SYSTEM_RESET2.
+  std::uint64_t flags = 0;
 };
 
 /// KVM could not go on; for an emulation failure the instruction bytes, where it tells them.
@@ -73,6 +75,14 @@ struct MemoryFaultExit {
   std::uint64_t flags = 0;
 };
 
+/// arm64: a load or store where no memory slot is, by an instruction that the processor does not
+/// describe: of a pair, with write-back, of SIMD registers.
+struct UndecodedAccessExit {
+  GuestPhysAddr address;
+  /// The instruction-specific part of ESR_EL2.
+  std::uint64_t syndrome = 0;
+};
+
 /// A signal or a request to stop; nothing happened in the guest.
 struct InterruptedExit {};
 
@@ -83,15 +93,15 @@ struct UnknownExit {
 
 using Exit =
     std::variant<PortExit, MmioExit, HaltExit, ShutdownExit, SystemEventExit, InternalErrorExit,
-                 FailEntryExit, MemoryFaultExit, InterruptedExit, UnknownExit>;
+                 FailEntryExit, MemoryFaultExit, InterruptedExit, UnknownExit, UndecodedAccessExit>;
 
 inline constexpr std::size_t kExitKinds = std::variant_size_v<Exit>;
 
 /// "port", "mmio", "halt" …: the word for the alternative with this index, in JSON and traces.
 [[nodiscard]] constexpr std::string_view exit_kind_name(std::size_t index) {
   constexpr std::array<std::string_view, kExitKinds> kNames = {
-      "port",           "mmio",       "halt",         "shutdown",    "system-event",
-      "internal-error", "fail-entry", "memory-fault", "interrupted", "unknown"};
+      "port",       "mmio",         "halt",        "shutdown", "system-event",    "internal-error",
+      "fail-entry", "memory-fault", "interrupted", "unknown",  "undecoded-access"};
   return index < kNames.size() ? kNames.at(index) : "unknown";
 }
 

@@ -137,7 +137,11 @@ std::optional<Verdict> ExitHandler::on(VcpuId /*vcpu*/, const SystemEventExit& e
     case SystemEventExit::What::kShutdown:
       return Verdict{.kind = VerdictKind::kGuestExit, .reason = "power off"};
     case SystemEventExit::What::kReset:
-      return Verdict{.kind = VerdictKind::kReset, .reason = "reset asked for through KVM"};
+      return Verdict{
+          .kind = VerdictKind::kReset,
+          .reason = exit.flags == 0
+                        ? "reset asked for through KVM"
+                        : fmt::format("reset asked for through KVM, flags {:#x}", exit.flags)};
     case SystemEventExit::What::kCrash:
       return Verdict{.kind = VerdictKind::kGuestPanic, .reason = "crash told to KVM"};
     case SystemEventExit::What::kOther:
@@ -180,6 +184,19 @@ std::optional<Verdict> ExitHandler::on(VcpuId /*vcpu*/, const InterruptedExit& /
 
 std::optional<Verdict> ExitHandler::on(VcpuId /*vcpu*/, const UnknownExit& exit) {
   return unhandled(fmt::format("KVM exit reason {}, which Nestling does not know", exit.reason));
+}
+
+std::optional<Verdict> ExitHandler::on(VcpuId vcpu, const UndecodedAccessExit& exit) {
+  // Memory without a slot: once that is there, the instruction that is made again needs no
+  // decoding.
+  if (memory_.gap(exit.address, 1) == 0) {
+    return memory_.on_memory_fault(vcpu, {.range = GuestPhysRange::of(exit.address, 1)});
+  }
+  return unhandled(fmt::format(
+      "access to {:#x}, where no RAM is, by an instruction that the processor does not describe to "
+      "KVM (a pair, write-back, or SIMD registers; syndrome {:#x}): use plain loads and stores for "
+      "devices",
+      exit.address.value(), exit.syndrome));
 }
 
 // NOLINTNEXTLINE(readability-convert-member-functions-to-static): two of the overloads need this.

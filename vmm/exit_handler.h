@@ -45,6 +45,7 @@ class ExitHandler {
   std::optional<Verdict> on(VcpuId vcpu, const MemoryFaultExit& exit);
   static std::optional<Verdict> on(VcpuId vcpu, const InterruptedExit& exit);
   static std::optional<Verdict> on(VcpuId vcpu, const UnknownExit& exit);
+  std::optional<Verdict> on(VcpuId vcpu, const UndecodedAccessExit& exit);
 
   const PortBus& ports_;
   const MmioBus& mmio_;

@@ -43,6 +43,9 @@ struct Summarizer {
   ExitRecord operator()(const UnknownExit& exit) const { return {.value = exit.reason}; }
   ExitRecord operator()(const HaltExit& /*exit*/) const { return {}; }
   ExitRecord operator()(const ShutdownExit& /*exit*/) const { return {}; }
+  ExitRecord operator()(const UndecodedAccessExit& exit) const {
+    return {.address = exit.address.value(), .value = exit.syndrome};
+  }
   ExitRecord operator()(const InterruptedExit& /*exit*/) const { return {}; }
 };
 
@@ -71,6 +74,9 @@ std::string describe(const ExitRecord& record) {
   }
   if (is<MemoryFaultExit>(record)) {
     return fmt::format("{} at {:#x}, flags {:#x}", kind, record.address, record.value);
+  }
+  if (is<UndecodedAccessExit>(record)) {
+    return fmt::format("{} at {:#x}, syndrome {:#x}", kind, record.address, record.value);
   }
   if (is<InternalErrorExit>(record)) {
     return fmt::format("{}, suberror {}", kind, record.value);

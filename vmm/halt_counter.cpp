@@ -36,6 +36,17 @@ std::optional<T> read_object_at(int fd, std::uint64_t offset) {
              : std::nullopt;
 }
 
+/// kvm_stats_desc without the name that follows it, so that it can be a value.
+struct Description {
+  std::uint32_t flags;
+  std::int16_t exponent;
+  std::uint16_t size;
+  std::uint32_t offset;
+  std::uint32_t bucket_size;
+};
+static_assert(sizeof(Description) == sizeof(kvm_stats_desc));
+static_assert(offsetof(Description, offset) == offsetof(kvm_stats_desc, offset));
+
 bool is_halt_count(std::string_view name) {
   return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
 }
@@ -50,7 +61,7 @@ std::optional<std::uint64_t> halt_count_offset(int fd) {
   for (std::uint32_t index = 0; index < header->num_desc; ++index) {
     const std::uint64_t at =
         header->desc_offset + std::uint64_t{index} * (sizeof(kvm_stats_desc) + header->name_size);
-    const auto description = read_object_at<kvm_stats_desc>(fd, at);
+    const auto description = read_object_at<Description>(fd, at);
     if (!description ||
         !read_all_at(fd, std::as_writable_bytes(std::span(name)), at + sizeof(kvm_stats_desc))) {
       return std::nullopt;

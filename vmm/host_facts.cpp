@@ -66,6 +66,47 @@ struct FieldFile {
   }
 };
 
+/// What the files of arm64 kernels call a processor: numbers. These are the ones to be met in
+/// servers, laptops and QEMU (Arm ARM, "MIDR_EL1"; each core's reference manual).
+std::string arm_processor(const FieldFile& cpuinfo) {
+  struct Core {
+    std::string_view implementer;
+    std::string_view part;
+    std::string_view name;
+  };
+  constexpr std::array<Core, 18> kCores = {{{"0x41", "0xd03", "Cortex-A53"},
+                                            {"0x41", "0xd05", "Cortex-A55"},
+                                            {"0x41", "0xd07", "Cortex-A57"},
+                                            {"0x41", "0xd08", "Cortex-A72"},
+                                            {"0x41", "0xd0b", "Cortex-A76"},
+                                            {"0x41", "0xd0c", "Neoverse N1"},
+                                            {"0x41", "0xd40", "Neoverse V1"},
+                                            {"0x41", "0xd46", "Cortex-A510"},
+                                            {"0x41", "0xd47", "Cortex-A710"},
+                                            {"0x41", "0xd49", "Neoverse N2"},
+                                            {"0x41", "0xd4f", "Neoverse V2"},
+                                            {"0x41", "0xd83", "Neoverse V3AE"},
+                                            {"0x41", "0xd84", "Neoverse V3"},
+                                            {"0x41", "0xd8e", "Neoverse N3"},
+                                            {"0x61", "0x022", "Apple M1"},
+                                            {"0x61", "0x023", "Apple M1"},
+                                            {"0x61", "0x032", "Apple M2"},
+                                            {"0xc0", "0xac3", "Ampere One"}}};
+  const std::string_view implementer = cpuinfo.field("CPU implementer");
+  const std::string_view part = cpuinfo.field("CPU part");
+  if (implementer.empty()) {
+    return {};
+  }
+  const auto* const core = std::find_if(kCores.begin(), kCores.end(), [&](const Core& each) {
+    return each.implementer == implementer && each.part == part;
+  });
+  if (core != kCores.end()) {
+    return std::string(core->name);
+  }
+  return "an arm64 processor, implementer " + std::string(implementer) + ", part " +
+         std::string(part);
+}
+
 bool has_word(std::string_view words, std::string_view word) {
   std::istringstream stream{std::string(words)};
   std::string each;
@@ -143,6 +184,12 @@ HostFacts read_host_facts(const std::string& root) {
     facts.hardware_virtualization = HardwareVirtualization::kVmx;
   } else if (has_word(flags, "svm")) {
     facts.hardware_virtualization = HardwareVirtualization::kSvm;
+  }
+  if (facts.processor.empty()) {
+    facts.processor = arm_processor(cpuinfo);
+    if (!facts.processor.empty()) {
+      facts.hardware_virtualization = HardwareVirtualization::kEl2;
+    }
   }
   facts.is_virtual_machine = has_word(flags, "hypervisor");
   facts.kvm_modules = kvm_modules(root);

@@ -8,8 +8,9 @@
 
 namespace nestling {
 
-/// Which hardware virtualization the processor shows to this kernel.
-enum class HardwareVirtualization : std::uint8_t { kNone, kVmx, kSvm };
+/// Which hardware virtualization the processor shows to this kernel. An arm64 processor does not
+/// show whether the kernel was started in EL2, where its KVM lives: that there is /dev/kvm tells.
+enum class HardwareVirtualization : std::uint8_t { kNone, kVmx, kSvm, kEl2 };
 
 /// A KVM module that runs guests (not the common `kvm`), loaded or built in.
 struct KvmModule {

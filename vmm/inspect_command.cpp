@@ -3,8 +3,12 @@
 
 #include <cstdio>
 #include <utility>
+#include <vector>
 
+#include "boot/aarch64/prepare_boot.h"
+#include "boot/aarch64/ram_layout.h"
 #include "boot/elf_symbols.h"
+#include "boot/x86_64/prepare_boot.h"
 #include "boot/x86_64/ram_layout.h"
 #include "vmm/inspection.h"
 #include "vmm/output_file.h"
@@ -14,13 +18,23 @@ namespace nestling {
 
 namespace {
 
-/// The plan of a boot with `memory_size` bytes of RAM, as `nestling run` would make it.
-Result<x86_64::BootPlan> plan_boot(const Image& image, std::uint64_t memory_size) {
-  const auto ram = x86_64::ram_ranges(memory_size);
+/// The memory map of a boot on the machine of `options`, as `nestling run` would make it.
+Result<std::vector<MemoryMapEntry>> plan_boot(const Image& image, const InspectOptions& options) {
+  const bool is_arm = options.architecture == Architecture::kAarch64;
+  const auto ram =
+      is_arm ? aarch64::ram_ranges(options.memory_size) : x86_64::ram_ranges(options.memory_size);
   if (!ram) {
     return failure(ram.error());
   }
-  return x86_64::plan_boot({image, *ram, {}, {}});
+  const BootRequest request{.image = image, .ram = *ram, .command_line = {}, .devices = {}};
+  if (is_arm) {
+    auto plan = aarch64::plan_boot(request);
+    return plan ? Result<std::vector<MemoryMapEntry>>(std::move(plan->memory_map))
+                : failure(plan.error());
+  }
+  auto plan = x86_64::plan_boot(request);
+  return plan ? Result<std::vector<MemoryMapEntry>>(std::move(plan->memory_map))
+              : failure(plan.error());
 }
 
 Inspection inspection_of(const InspectOptions& options) {
@@ -34,9 +48,9 @@ Inspection inspection_of(const InspectOptions& options) {
   }
   inspection.image = std::move(*image);
   inspection.symbols = read_symbols(*inspection.image);
-  auto plan = plan_boot(*inspection.image, options.memory_size);
+  auto plan = plan_boot(*inspection.image, options);
   if (plan) {
-    inspection.plan = std::move(*plan);
+    inspection.memory_map = std::move(*plan);
   } else {
     inspection.obstacle = std::move(plan).error();
   }

@@ -5,12 +5,15 @@
 #include <string>
 
 #include "boot/open_image.h"
+#include "vmm/native.h"
 
 namespace nestling {
 
 struct InspectOptions {
   ImageSource image;
   std::uint64_t memory_size = 128ULL << 20;  ///< bytes of RAM of the machine it would boot on
+  /// Of the machine it would boot on.
+  Architecture architecture = native_architecture();
   bool json = false;
 };
 

@@ -1,6 +1,7 @@
 // The two forms of an inspection.
 #include "vmm/inspection.h"
 
+#include <span>
 #include <string_view>
 
 #include <fmt/format.h>
@@ -67,7 +68,7 @@ std::string segments_text(const Image& image) {
 std::string memory_map_text(const Inspection& inspection) {
   std::string text = fmt::format("\n  memory map it would find in {} of RAM\n",
                                  human_size(inspection.memory_size));
-  for (const MemoryMapEntry& entry : inspection.plan->memory_map) {
+  for (const MemoryMapEntry& entry : *inspection.memory_map) {
     const auto range = GuestPhysRange::of(GuestPhysAddr(entry.start), entry.size);
     text += fmt::format("  {:<23} {:>11}  {}\n", name_of(range), human_size(entry.size),
                         name_of(entry.kind));
@@ -119,9 +120,9 @@ Json image_json(const Inspection& inspection) {
   return json;
 }
 
-Json memory_map_json(const x86_64::BootPlan& plan) {
+Json memory_map_json(std::span<const MemoryMapEntry> memory_map) {
   Json entries = Json::array();
-  for (const MemoryMapEntry& entry : plan.memory_map) {
+  for (const MemoryMapEntry& entry : memory_map) {
     entries.push_back(
         {{"address", hex(entry.start)}, {"bytes", entry.size}, {"kind", name_of(entry.kind)}});
   }
@@ -144,7 +145,7 @@ std::string to_text(const Inspection& inspection) {
                   image.needs.irqchip ? "interrupt controllers and timer (irqchip)" : "nothing");
   text += fmt::format("  symbols  {}\n", symbols_text(inspection));
   text += segments_text(image);
-  if (inspection.plan) {
+  if (inspection.memory_map) {
     text += memory_map_text(inspection);
     text += fmt::format("\nwould boot with {} of RAM\n", human_size(inspection.memory_size));
   } else {
@@ -156,12 +157,12 @@ std::string to_text(const Inspection& inspection) {
 std::string to_json(const Inspection& inspection) {
   Json json;
   json["path"] = inspection.path;
-  json["would_boot"] = inspection.plan.has_value();
+  json["would_boot"] = inspection.memory_map.has_value();
   json["reason"] = inspection.obstacle ? Json(reason_of(inspection)) : Json();
   json["exit_code"] = inspection.obstacle ? exit_code(inspection.obstacle->kind) : 0;
   json["memory_bytes"] = inspection.memory_size;
   json["image"] = inspection.image ? image_json(inspection) : Json();
-  json["memory_map"] = inspection.plan ? memory_map_json(*inspection.plan) : Json();
+  json["memory_map"] = inspection.memory_map ? memory_map_json(*inspection.memory_map) : Json();
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

@@ -6,9 +6,9 @@
 #include <string>
 
 #include "base/result.h"
+#include "boot/boot_info.h"
 #include "boot/image.h"
 #include "boot/symbols.h"
-#include "boot/x86_64/prepare_boot.h"
 
 namespace nestling {
 
@@ -19,8 +19,8 @@ struct Inspection {
   /// Absent when the file is no image; `obstacle` then says why.
   std::optional<Image> image;
   Result<SymbolTable> symbols;
-  /// What the boot would look like; absent when it would not boot.
-  std::optional<x86_64::BootPlan> plan;
+  /// The map that the kernel would find; absent when it would not boot.
+  std::optional<std::vector<MemoryMapEntry>> memory_map;
   /// Why it would not boot.
   std::optional<Error> obstacle;
 };

@@ -11,4 +11,8 @@ namespace nestling {
 /// All that are used, with what this host answers. One definition for each architecture.
 [[nodiscard]] std::vector<CapabilityFact> kvm_capabilities(const KvmSystem& kvm);
 
+/// What else decides how a guest of this architecture runs on this host. A fact that the host does
+/// not tell is left out.
+[[nodiscard]] std::vector<MachineFact> machine_facts(const KvmSystem& kvm);
+
 }  // namespace nestling

@@ -32,6 +32,11 @@ std::string driver_remedy(const HostFacts& facts) {
       return "load the driver: sudo modprobe kvm_intel";
     case HardwareVirtualization::kSvm:
       return "load the driver: sudo modprobe kvm_amd";
+    case HardwareVirtualization::kEl2:
+      return "KVM is part of an arm64 kernel that was started in EL2, and this one was not, or was "
+             "built without it: where this is a virtual machine, turn on nested virtualization "
+             "where "
+             "it was started; else look at the kernel's log: dmesg | grep -i kvm";
     case HardwareVirtualization::kNone:
       break;
   }

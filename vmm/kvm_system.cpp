@@ -9,6 +9,7 @@
 #include "vmm/host_facts.h"
 #include "vmm/kvm_api.h"
 #include "vmm/kvm_device_check.h"
+#include "vmm/native.h"
 
 namespace nestling {
 
@@ -52,7 +53,7 @@ Result<KvmSystem> KvmSystem::open(const std::string& path) {
 }
 
 Result<Vm> KvmSystem::create_vm() const {
-  UniqueFd fd(kvm_ioctl(fd_.get(), KVM_CREATE_VM));
+  UniqueFd fd(kvm_ioctl(fd_.get(), KVM_CREATE_VM, vm_type(*this)));
   if (!fd) {
     Error error = host_error("KVM_CREATE_VM", errno);
     error.kind = ErrorKind::kNoKvm;

@@ -57,7 +57,8 @@ Result<std::unique_ptr<Machine>> Machine::create(const KvmSystem& kvm, const Ima
   if (!vm) {
     return failure(vm.error());
   }
-  std::unique_ptr<Machine> machine(new Machine(std::move(*ram), std::move(*vm), config));
+  std::unique_ptr<Machine> machine(new Machine(
+      std::move(*ram), std::move(*vm), offered_irqchip(config.irqchip), config.exit_code_style));
   if (auto done = machine->assemble(kvm, image, config, surroundings); !done) {
     return failure(done.error());
   }
@@ -80,17 +81,13 @@ Result<void> Machine::assemble(const KvmSystem& kvm, const Image& image,
     return failure(with_memory_hint(memory.error()));
   }
   memory_ = *std::move(memory);
-  if (irqchip_ == Irqchip::kInKernel) {
-    if (auto done = add_irqchip(vm_); !done) {
-      return done;
-    }
-  }
   if (config.test_device) {
     test_bench_ = std::make_unique<TestBench>(*ram_, memory_->path(), runners_);
   }
   auto platform = make_platform({.vm = vm_,
                                  .irqchip = irqchip_,
                                  .ram_size = config.memory.size,
+                                 .vcpu_count = config.vcpu_count,
                                  .console = surroundings.console,
                                  .power = verdicts_,
                                  .console_room = surroundings.console_room,
@@ -118,8 +115,11 @@ Result<void> Machine::assemble(const KvmSystem& kvm, const Image& image,
   const std::vector<DeviceEntry> devices = platform_->device_list();
   const BootRequest request{
       .image = image, .ram = ram_ranges, .command_line = config.command_line, .devices = devices};
-  if (auto done = boot_vcpus(kvm, vcpus, irqchip_, request, ram_->memory(), surroundings.log);
+  if (auto done = boot_vcpus(kvm, vm_, vcpus, irqchip_, request, ram_->memory(), surroundings.log);
       !done) {
+    return done;
+  }
+  if (auto done = platform_->complete(); !done) {
     return done;
   }
   for (Vcpu& vcpu : vcpus) {

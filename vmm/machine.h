@@ -85,11 +85,8 @@ class Machine {
   [[nodiscard]] VcpuRunner& deciding_runner();
 
  private:
-  Machine(std::unique_ptr<GuestRam> ram, Vm vm, const MachineConfig& config)
-      : ram_(std::move(ram)),
-        vm_(std::move(vm)),
-        irqchip_(config.irqchip),
-        verdicts_(config.exit_code_style) {}
+  Machine(std::unique_ptr<GuestRam> ram, Vm vm, Irqchip irqchip, ExitCodeStyle style)
+      : ram_(std::move(ram)), vm_(std::move(vm)), irqchip_(irqchip), verdicts_(style) {}
 
   [[nodiscard]] Result<void> assemble(const KvmSystem& kvm, const Image& image,
                                       const MachineConfig& config,

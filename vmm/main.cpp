@@ -13,6 +13,7 @@
 #include "vmm/doctor_command.h"
 #include "vmm/inspect_command.h"
 #include "vmm/machine.h"
+#include "vmm/native.h"
 #include "vmm/run_command.h"
 #include "vmm/verdict.h"
 #include "vmm/version.h"
@@ -114,7 +115,8 @@ struct ImageArguments {
   }
 
   [[nodiscard]] ImageSource source() const {
-    ImageSource source{.path = path, .flat_address = std::nullopt};
+    ImageSource source{
+        .path = path, .flat_address = std::nullopt, .flat_architecture = native_architecture()};
     if (flat->count() > 0) {
       source.flat_address = GuestPhysAddr(flat_address);
     }

@@ -27,6 +27,7 @@ struct PlatformWiring {
   const Vm& vm;
   Irqchip irqchip = Irqchip::kAbsent;
   std::uint64_t ram_size = 0;
+  std::uint32_t vcpu_count = 1;
   ByteSink& console;
   PowerSwitch& power;
   RoomListener& console_room;
@@ -49,11 +50,16 @@ class Platform {
   [[nodiscard]] virtual std::size_t receive(std::span<const std::byte> bytes) = 0;
   virtual void input_ended() = 0;
 
+  /// Once, after the vCPUs were made and set up, and before the first runs: starts what must know
+  /// all of them. Fails with kHostRefused.
+  [[nodiscard]] virtual Result<void> complete() = 0;
+
   /// True while something other than a vCPU can raise an interrupt. Any thread may call it.
   [[nodiscard]] virtual bool may_interrupt() const = 0;
 };
 
-/// The architecture's devices. Fails with kHostRefused or kBug.
+/// The architecture's devices, and the interrupt controllers in KVM. After all memory slots, before
+/// the first vCPU. Fails with kHostRefused or kBug.
 [[nodiscard]] Result<std::unique_ptr<Platform>> make_platform(const PlatformWiring& wiring);
 
 }  // namespace nestling

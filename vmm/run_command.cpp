@@ -130,13 +130,15 @@ void RunCommand::complete_report(RunSession& session, const Image& image, Verdic
   }
   if (verdict.kind == VerdictKind::kTripleFault) {
     verdict.reason = postmortem->shutdown_reason + machine.memory().shutdown_hint();
+  } else if (verdict.kind == VerdictKind::kHang && !postmortem->hang_reason.empty()) {
+    verdict.reason = postmortem->hang_reason;
   } else {
     verdict.reason += fmt::format(" at {}", postmortem->location);
   }
   if (options_.vcpu_count > 1) {
     verdict.reason += fmt::format(" on vCPU {}", runner.vcpu().id());
   }
-  if (is_crash(verdict.kind)) {
+  if (is_crash(verdict.kind) || !postmortem->hang_reason.empty()) {
     report_.crash_report = postmortem->report;
   }
 }

@@ -12,9 +12,11 @@ namespace nestling {
 /// architecture.
 struct TrialCode {
   Architecture architecture = Architecture::kX86_64;
+  /// Where it is put: in RAM.
+  GuestPhysAddr address;
   /// Writes to a device for ever: one exit each.
   std::span<const std::byte> device_writes;
-  /// Halts for ever: one exit each.
+  /// Halts for ever: one exit each. Empty where a halt is no exit.
   std::span<const std::byte> halts;
 };
 

@@ -75,7 +75,8 @@ Exit decode_system_event(const kvm_run& run) {
     default:
       break;
   }
-  return SystemEventExit{.what = what, .raw_type = run.system_event.type};
+  return SystemEventExit{
+      .what = what, .raw_type = run.system_event.type, .flags = run.system_event.flags};
 }
 
 Exit decode_internal_error(const kvm_run& run) {
@@ -116,6 +117,9 @@ Exit Vcpu::decode() const {
       return FailEntryExit{run.fail_entry.hardware_entry_failure_reason};
     case kKvmExitMemoryFault:
       return decode_memory_fault(run);
+    case KVM_EXIT_ARM_NISV:
+      return UndecodedAccessExit{.address = GuestPhysAddr(run.arm_nisv.fault_ipa),
+                                 .syndrome = run.arm_nisv.esr_iss};
     case KVM_EXIT_INTR:
       return InterruptedExit{};
     default:

@@ -59,14 +59,18 @@ void VcpuRunner::answer_requests() {
   }
 }
 
+bool VcpuRunner::has_slept_on(std::optional<std::uint64_t> halts) const {
+  return halts && halts_ ? *halts - *halts_ <= halts_per_kick() : halts == halts_;
+}
+
 void VcpuRunner::look_whether_stuck(std::uint64_t round) {
-  if (!is_halted_without_timer(vcpu_)) {
+  if (!is_halted_without_timer(vcpu_, memory_)) {
     stuck_since_ = 0;
     return;
   }
   // Another vCPU may have woken this one since the last look.
   const std::optional<std::uint64_t> halts = halt_counter_.count(vcpu_);
-  if (stuck_since_ == 0 || halts != halts_) {
+  if (stuck_since_ == 0 || !has_slept_on(halts)) {
     stuck_since_ = round;
   }
   halts_ = halts;

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <optional>
 
+#include "addrspace/guest_memory.h"
 #include "vmm/exit.h"
 #include "vmm/exit_handler.h"
 #include "vmm/exit_record.h"
@@ -29,6 +30,7 @@ class VcpuRunner final : private RunGate::Seat {
     ExitHandler& handler;
     VerdictBox& verdicts;
     RunGate& gate;
+    /// The guest's.
     GuestMemory& memory;
     /// Null for no trace.
     ExitTrace* trace = nullptr;
@@ -75,6 +77,7 @@ class VcpuRunner final : private RunGate::Seat {
   [[nodiscard]] bool step(std::chrono::steady_clock::time_point start);
   void answer_requests();
   void look_whether_stuck(std::uint64_t round);
+  [[nodiscard]] bool has_slept_on(std::optional<std::uint64_t> halts) const;
 
   Vcpu vcpu_;
   ExitHandler& handler_;

@@ -43,4 +43,9 @@ void VerdictBox::panic(std::string_view what) {
   propose({.kind = VerdictKind::kGuestPanic, .reason = fmt::format("guest panic: {}", what)});
 }
 
+void VerdictBox::unhandled_exception(std::string_view what) {
+  propose({.kind = VerdictKind::kTripleFault,
+           .reason = fmt::format("exception without a handler: {}", what)});
+}
+
 }  // namespace nestling

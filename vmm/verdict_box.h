@@ -31,6 +31,7 @@ class VerdictBox final : public PowerSwitch {
   void guest_exit(std::uint64_t status) override;
   void reset(std::string_view how) override;
   void panic(std::string_view what) override;
+  void unhandled_exception(std::string_view what) override;
 
  private:
   const ExitCodeStyle style_;

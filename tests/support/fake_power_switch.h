@@ -19,7 +19,11 @@ class FakePowerSwitch final : public PowerSwitch {
   void reset(std::string_view how) override { note(fmt::format("reset: {}", how)); }
   void panic(std::string_view what) override { note(fmt::format("panic: {}", what)); }
 
-  /// "exit 0x3", "reset: …", "panic: …", in the order they came.
+  void unhandled_exception(std::string_view what) override {
+    note(fmt::format("unhandled exception: {}", what));
+  }
+
+  /// "exit 0x3", "reset: …", "panic: …", "unhandled exception: …", in the order they came.
   [[nodiscard]] std::vector<std::string> requests() const {
     const std::lock_guard lock(mutex_);
     return requests_;

@@ -1,4 +1,6 @@
 // The doctor on the host the tests run on: its trial guests really run.
+#include <vector>
+
 #include <gtest/gtest.h>
 
 #include "vmm/doctor_command.h"
@@ -13,7 +15,11 @@ TEST(Doctor, RunsATrialAndSaysYes) {
   }
   EXPECT_EQ(report.trial_problem, "");
   ASSERT_TRUE(report.trial);
-  for (const ExitCost& cost : {report.trial->device_write, report.trial->halt}) {
+  std::vector<ExitCost> costs = {report.trial->device_write};
+  if (report.trial->halt) {
+    costs.push_back(*report.trial->halt);
+  }
+  for (const ExitCost& cost : costs) {
     EXPECT_EQ(cost.count, 1000U);
     EXPECT_GT(cost.least.count(), 0);
     EXPECT_GE(cost.median, cost.least);

@@ -28,7 +28,7 @@ DoctorReport healthy_report() {
   report.trial = TrialRun{
       .vm_ready = nanoseconds(450'000),
       .device_write = {.median = nanoseconds(1'234), .least = nanoseconds(1'000), .count = 1000},
-      .halt = {.median = nanoseconds(24'000), .least = nanoseconds(20'000), .count = 1000}};
+      .halt = ExitCost{.median = nanoseconds(24'000), .least = nanoseconds(20'000), .count = 1000}};
   report.userfaultfd = UserfaultfdPermission::kAllowed;
   return report;
 }
@@ -50,6 +50,26 @@ What KVM can do here:
 
 Nestling can run here.
 )");
+}
+
+TEST(DoctorText, OfAnArmHostTellsOfItsMachines) {
+  DoctorReport report = healthy_report();
+  report.host.kvm_modules.clear();
+  report.host.hardware_virtualization = HardwareVirtualization::kEl2;
+  report.machine = {{.subject = "interrupts", .text = "GICv3"}};
+  report.trial->halt.reset();
+  const std::string text = to_text(report, Colour::kNo);
+  EXPECT_NE(text.find("  ok    kind          the kernel's own KVM uses the hardware (EL2)\n"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("a device write takes 1.23 µs there and back (median of 1000)\n"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("  ok    interrupts    GICv3\n"), std::string::npos) << text;
+  const json parsed = json::parse(to_json(report));
+  EXPECT_EQ(parsed["machine"]["interrupts"], "GICv3");
+  EXPECT_TRUE(parsed["trial"]["halt"].is_null());
+  EXPECT_EQ(parsed["host"]["hardware_virtualization"], "el2");
 }
 
 TEST(DoctorText, PutsTheRemedyBeneathWhatIsWrong) {

@@ -123,6 +123,16 @@ TEST_F(ExitHandlerTest, TellsSystemEventsApart) {
             VerdictKind::kUnhandledExit);
 }
 
+TEST_F(ExitHandlerTest, ExplainsAnAccessThatTheProcessorDoesNotDescribe) {
+  ExitHandler handler(ports_, mmio_, exits_, UnclaimedPolicy::kGoOn);
+  const auto verdict =
+      handler.handle(VcpuId{0}, UndecodedAccessExit{GuestPhysAddr(0xd000'0000), 0x46});
+  ASSERT_TRUE(verdict);
+  EXPECT_EQ(verdict->kind, VerdictKind::kUnhandledExit);
+  EXPECT_NE(verdict->reason.find("0xd0000000"), std::string::npos) << verdict->reason;
+  EXPECT_NE(verdict->reason.find("use plain loads and stores"), std::string::npos);
+}
+
 TEST_F(ExitHandlerTest, GivesUpOnWhatKvmCannotDo) {
   ExitHandler handler(ports_, mmio_, exits_, UnclaimedPolicy::kGoOn);
   for (std::uint32_t suberror = 0; suberror < 6; ++suberror) {

@@ -37,6 +37,17 @@ TEST(HostFacts, TellTheProcessorAndItsVirtualization) {
   EXPECT_TRUE(facts.is_virtual_machine);
 }
 
+TEST(HostFacts, NameAnArmProcessorByItsNumbers) {
+  const TemporaryFolder root;
+  root.write("proc/cpuinfo",
+             "processor\t: 0\nBogoMIPS\t: 125.00\nCPU implementer\t: 0x41\nCPU architecture: 8\n"
+             "CPU variant\t: 0x4\nCPU part\t: 0xd0c\nCPU revision\t: 1\n");
+  EXPECT_EQ(facts_in(root).processor, "Neoverse N1");
+  EXPECT_EQ(facts_in(root).hardware_virtualization, HardwareVirtualization::kEl2);
+  root.write("proc/cpuinfo", "CPU implementer\t: 0x99\nCPU part\t: 0x123\n");
+  EXPECT_EQ(facts_in(root).processor, "an arm64 processor, implementer 0x99, part 0x123");
+}
+
 TEST(HostFacts, DoNotTakeAPartOfAFlagForTheFlag) {
   const TemporaryFolder root;
   root.write("proc/cpuinfo", "flags : fpu vmxfoo hypervisor2 svm_lock\nvmx flags : ept\n");

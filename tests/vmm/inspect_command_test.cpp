@@ -28,6 +28,7 @@ class InspectCommand : public ::testing::Test {
   [[nodiscard]] InspectOptions options() const {
     InspectOptions options;
     options.image.path = folder_.file("kernel");
+    options.architecture = Architecture::kX86_64;
     return options;
   }
 
@@ -102,6 +103,22 @@ TEST_F(InspectCommand, RefusesAKernelForAnotherMachine) {
   const InspectResult result = inspect_image(options());
   EXPECT_EQ(result.exit_code, 65);
   EXPECT_NE(result.output.find("would not boot: e_machine: made for aarch64"), std::string::npos);
+}
+
+TEST_F(InspectCommand, HoldsAKernelAgainstAnArm64Machine) {
+  write_kernel(small_kernel().build());
+  InspectOptions on_arm = options();
+  on_arm.architecture = Architecture::kAarch64;
+  EXPECT_NE(inspect_image(on_arm).output.find("would not boot: e_machine: made for x86_64"),
+            std::string::npos);
+  ElfBytes file = small_kernel().build();
+  file.header().e_machine = EM_AARCH64;
+  write_kernel(file);
+  const InspectResult result = inspect_image(on_arm);
+  EXPECT_EQ(result.exit_code, 65);
+  // It is linked for where x86_64 has RAM.
+  EXPECT_NE(result.output.find("would not boot: program header 0: "), std::string::npos)
+      << result.output;
 }
 
 TEST_F(InspectCommand, SaysThatAFileIsMissing) {

@@ -1,8 +1,8 @@
 // Machines on the host's KVM: stopped from outside at any moment, and found out when they hang.
 #include "vmm/machine.h"
 
-#include <array>
 #include <atomic>
+#include <span>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -10,6 +10,7 @@
 #include "boot/flat_image.h"
 #include "tests/support/fake_byte_sink.h"
 #include "tests/support/fake_room_listener.h"
+#include "tests/support/tiny_programs.h"
 
 namespace nestling {
 namespace {
@@ -17,18 +18,7 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::steady_clock;
 
-template <std::size_t kSize>
-using Code = std::array<std::uint8_t, kSize>;
-
-constexpr Code<2> kSpin = {0xeb, 0xfe};         // jmp .
-constexpr Code<2> kHaltForGood = {0xfa, 0xf4};  // cli; hlt
-// 300 times a byte to the debug console, then 7 to the exit port
-constexpr Code<14> kWriteMany = {0xb9, 0x2c, 0x01, 0x00, 0x00,  // mov ecx, 300
-                                 0xe6, 0xe9,                    // out 0xe9, al
-                                 0xe2, 0xfc,                    // loop back to the out
-                                 0xb0, 0x07,                    // mov al, 7
-                                 0xe6, 0xf4,                    // out 0xf4, al
-                                 0xf4};                         // hlt
+using Code = std::span<const std::byte>;
 
 class MachineTest : public testing::Test {
  protected:
@@ -40,11 +30,8 @@ class MachineTest : public testing::Test {
     kvm_.emplace(*std::move(kvm));
   }
 
-  template <std::size_t kSize>
-  [[nodiscard]] std::unique_ptr<Machine> machine(const Code<kSize>& code,
-                                                 const MachineConfig& config) {
-    const auto image = make_flat_image(std::as_bytes(std::span(code)), GuestPhysAddr(0x10'0000),
-                                       Architecture::kX86_64);
+  [[nodiscard]] std::unique_ptr<Machine> machine(Code code, const MachineConfig& config) {
+    const auto image = make_flat_image(code, programs_.address, programs_.architecture);
     EXPECT_TRUE(image);
     auto made = Machine::create(*kvm_, *image, config,
                                 {.console = console_, .console_room = room_, .log = log_});
@@ -52,6 +39,7 @@ class MachineTest : public testing::Test {
     return *std::move(made);
   }
 
+  const TinyPrograms programs_ = tiny_programs();
   std::optional<KvmSystem> kvm_;
   FakeByteSink console_;
   FakeRoomListener room_;
@@ -61,7 +49,7 @@ class MachineTest : public testing::Test {
 TEST_F(MachineTest, StopsASpinningVcpuAtAnyMoment) {
   // From before the first instruction to well inside the loop.
   for (int round = 0; round < 40; ++round) {
-    const auto spinning = machine(kSpin, {.memory = {.size = 4 << 20}});
+    const auto spinning = machine(programs_.spin, {.memory = {.size = 4 << 20}});
     std::thread stopper([&] {
       std::this_thread::sleep_for(round * 50us);
       spinning->stop({.kind = VerdictKind::kTimeout, .reason = "enough"});
@@ -72,14 +60,14 @@ TEST_F(MachineTest, StopsASpinningVcpuAtAnyMoment) {
 }
 
 TEST_F(MachineTest, KeepsAVerdictThatCameBeforeTheRun) {
-  const auto spinning = machine(kSpin, {.memory = {.size = 4 << 20}});
+  const auto spinning = machine(programs_.spin, {.memory = {.size = 4 << 20}});
   spinning->stop({.kind = VerdictKind::kInterrupted, .reason = "early"});
   EXPECT_EQ(spinning->run(steady_clock::now()).kind, VerdictKind::kInterrupted);
 }
 
 TEST_F(MachineTest, LosesNoAccessToInterruptions) {
   const auto writer =
-      machine(kWriteMany, {.memory = {.size = 4 << 20}, .irqchip = Irqchip::kInKernel});
+      machine(programs_.write_many, {.memory = {.size = 4 << 20}, .irqchip = Irqchip::kInKernel});
   std::atomic<bool> ended = false;
   std::thread interrupter([&] {
     while (!ended) {
@@ -112,22 +100,23 @@ Verdict run_with_hang_checks(Machine& machine) {
 }
 
 TEST_F(MachineTest, FindsAHaltedVcpuBehindInterruptControllers) {
-  const auto halted =
-      machine(kHaltForGood, {.memory = {.size = 4 << 20}, .irqchip = Irqchip::kInKernel});
+  const auto halted = machine(programs_.halt_for_good,
+                              {.memory = {.size = 4 << 20}, .irqchip = Irqchip::kInKernel});
   halted->platform().input_ended();
   EXPECT_EQ(run_with_hang_checks(*halted).kind, VerdictKind::kHang);
 }
 
 TEST_F(MachineTest, CountsAVcpuThatWasNeverStartedAsStuck) {
-  const auto halted = machine(
-      kHaltForGood, {.memory = {.size = 4 << 20}, .vcpu_count = 2, .irqchip = Irqchip::kInKernel});
+  const auto halted =
+      machine(programs_.halt_for_good,
+              {.memory = {.size = 4 << 20}, .vcpu_count = 2, .irqchip = Irqchip::kInKernel});
   halted->platform().input_ended();
   EXPECT_EQ(run_with_hang_checks(*halted).kind, VerdictKind::kHang);
 }
 
 TEST_F(MachineTest, NeverTakesASpinningVcpuForAHang) {
   const auto spinning =
-      machine(kSpin, {.memory = {.size = 4 << 20}, .irqchip = Irqchip::kInKernel});
+      machine(programs_.spin, {.memory = {.size = 4 << 20}, .irqchip = Irqchip::kInKernel});
   spinning->platform().input_ended();
   std::thread watcher([&] {
     for (int round = 0; round < 10; ++round) {
@@ -141,8 +130,9 @@ TEST_F(MachineTest, NeverTakesASpinningVcpuForAHang) {
 }
 
 TEST_F(MachineTest, StopsEveryVcpuWhenOneEndsTheRun) {
-  const auto writer = machine(
-      kWriteMany, {.memory = {.size = 4 << 20}, .vcpu_count = 2, .irqchip = Irqchip::kInKernel});
+  const auto writer =
+      machine(programs_.write_many,
+              {.memory = {.size = 4 << 20}, .vcpu_count = 2, .irqchip = Irqchip::kInKernel});
   EXPECT_EQ(writer->run(steady_clock::now()).guest_status, 7U);
 }
 

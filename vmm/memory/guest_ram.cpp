@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "vmm/native.h"
+
 namespace nestling {
 
 namespace {
@@ -59,7 +61,7 @@ Result<std::unique_ptr<GuestRam>> GuestRam::create(const GuestMemoryConfig& conf
   constexpr std::uint64_t kFourLevelWidth = 48;
   auto space = AddressSpace::create(
       **pool, {.range = GuestPhysRange::of(GuestPhysAddr(0), 1ULL << kFourLevelWidth),
-               .format = Stage2Kind::kEpt4,
+               .format = native_stage2(),
                .fault_granule = kPageSize});
   if (!space) {
     return failure(space.error());

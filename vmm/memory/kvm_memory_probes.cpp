@@ -66,8 +66,8 @@ Result<bool> KvmMemoryProbes::gives_memory_faults() {
   }
   const BootRequest request{.image = *image, .ram = *ranges, .command_line = {}, .devices = {}};
   const Log log(Verbosity::kNormal);
-  if (auto done =
-          boot_vcpus(kvm_, std::span(&*vcpu, 1), Irqchip::kAbsent, request, (*ram)->memory(), log);
+  if (auto done = boot_vcpus(kvm_, *vm, std::span(&*vcpu, 1), Irqchip::kAbsent, request,
+                             (*ram)->memory(), log);
       !done) {
     return failure(done.error());
   }

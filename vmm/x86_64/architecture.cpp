@@ -11,7 +11,6 @@
 #include "vmm/x86_64/cpuid.h"
 #include "vmm/x86_64/crash_report.h"
 #include "vmm/x86_64/guest_view.h"
-#include "vmm/x86_64/irqchip.h"
 #include "vmm/x86_64/paging_features.h"
 #include "vmm/x86_64/vcpu_state.h"
 
@@ -21,7 +20,7 @@ Result<std::vector<GuestPhysRange>> ram_layout(std::uint64_t size) {
   return x86_64::ram_ranges(size);
 }
 
-Result<void> add_irqchip(const Vm& vm) { return x86_64::create_irqchip(vm); }
+Irqchip offered_irqchip(Irqchip wanted) { return wanted; }
 
 namespace {
 
@@ -36,8 +35,9 @@ x86_64::LocalApic local_apic(const KvmSystem& kvm, Irqchip irqchip) {
 
 }  // namespace
 
-Result<void> boot_vcpus(const KvmSystem& kvm, std::span<Vcpu> vcpus, Irqchip irqchip,
-                        const BootRequest& request, GuestMemory& memory, const Log& log) {
+Result<void> boot_vcpus(const KvmSystem& kvm, const Vm& /*vm*/, std::span<Vcpu> vcpus,
+                        Irqchip irqchip, const BootRequest& request, GuestMemory& memory,
+                        const Log& log) {
   if (vcpus.size() > 1 && irqchip == Irqchip::kAbsent) {
     return failure(make_error(ErrorKind::kUsage,
                               "{} CPUs without interrupt controllers: nothing could start the "

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "vmm/crash_text.h"
 #include "vmm/printable_text.h"
 #include "vmm/x86_64/backtrace.h"
 #include "vmm/x86_64/flag_names.h"
@@ -18,15 +19,6 @@ namespace {
 
 GuestView view_of(const CrashScene& scene) {
   return GuestView(scene.cpu, scene.memory, scene.features);
-}
-
-std::string symbol_text(const CrashScene& scene, const StackFrame& frame) {
-  // A call may be its function's last instruction, and the return address the next function's.
-  const std::uint64_t back =
-      frame.kind == StackFrame::Kind::kCaller && frame.address.value() != 0 ? 1 : 0;
-  const auto hit = scene.symbols.find(GuestVirtAddr(frame.address.value() - back));
-  return hit ? fmt::format("{}+{:#x}", printable(demangled(hit->symbol.name)), hit->offset + back)
-             : std::string();
 }
 
 std::string segment_text(std::string_view name, const Segment& segment) {
@@ -109,33 +101,10 @@ std::string code_bytes(GuestView& view) {
   return text + "\n";
 }
 
-std::string backtrace_text(const CrashScene& scene, GuestView& view) {
-  const Backtrace trace = backtrace(view);
-  std::string text = "backtrace by frame pointers\n";
-  std::size_t number = 0;
-  for (const StackFrame& frame : trace.frames) {
-    fmt::format_to(std::back_inserter(text), "  #{:<2} {:#018x} {}\n", number++,
-                   frame.address.value(), symbol_text(scene, frame));
-  }
-  return text + fmt::format("  end: {}\n", trace.end);
-}
-
-std::string exits_text(const CrashScene& scene) {
-  std::string text =
-      fmt::format("last {} of {} exits, oldest first\n", scene.last_exits.size(), scene.exit_count);
-  for (const ExitRecord& exit : scene.last_exits) {
-    text += "  " + describe(exit) + "\n";
-  }
-  return text;
-}
-
 }  // namespace
 
 std::string location(const CrashScene& scene) {
-  const GuestVirtAddr address = view_of(scene).instruction();
-  const std::string symbol = symbol_text(scene, {StackFrame::Kind::kCurrent, address});
-  return symbol.empty() ? fmt::format("{:#x}", address.value())
-                        : fmt::format("{:#x} in {}", address.value(), symbol);
+  return location_text(scene.symbols, view_of(scene).instruction());
 }
 
 std::string crash_report(const CrashScene& scene) {
@@ -149,8 +118,8 @@ std::string crash_report(const CrashScene& scene) {
   text += page_walk_text(view, "rip", view.instruction(), AccessKind::kExecute);
   text += page_walk_text(view, "rsp", view.stack(), AccessKind::kWrite);
   text += page_walk_text(view, "cr2", GuestVirtAddr(cpu.cr2), AccessKind::kRead);
-  text += backtrace_text(scene, view);
-  text += exits_text(scene);
+  text += backtrace_text(scene.symbols, backtrace(view));
+  text += exits_text(scene.last_exits, scene.exit_count);
   text += fmt::format("last console line: \"{}\"\n", printable(scene.last_console_line));
   return text;
 }

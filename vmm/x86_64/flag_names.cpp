@@ -7,14 +7,11 @@
 
 #include <fmt/format.h>
 
+#include "vmm/bit_names.h"
+
 namespace nestling::x86_64 {
 
 namespace {
-
-struct BitName {
-  unsigned bit = 0;
-  std::string_view name;
-};
 
 constexpr std::array kCr0Names = std::to_array<BitName>({{0, "PE"},
                                                          {1, "MP"},
@@ -65,34 +62,6 @@ constexpr std::array kEntryNames = std::to_array<BitName>({{0, "P"},
                                                            {7, "PS"},
                                                            {8, "G"},
                                                            {63, "NX"}});
-
-void append_word(std::string& words, std::string_view word) {
-  if (!words.empty()) {
-    words += ' ';
-  }
-  words += word;
-}
-
-/// Names of the set bits; takes them out of `value`.
-std::string take_names(std::uint64_t& value, std::span<const BitName> names) {
-  std::string words;
-  for (const BitName& each : names) {
-    const std::uint64_t bit = 1ULL << each.bit;
-    if ((value & bit) != 0) {
-      append_word(words, each.name);
-      value &= ~bit;
-    }
-  }
-  return words;
-}
-
-std::string all_names(std::uint64_t value, std::span<const BitName> names) {
-  std::string words = take_names(value, names);
-  if (value != 0) {
-    append_word(words, fmt::format("{:#x}", value));
-  }
-  return words;
-}
 
 }  // namespace
 

@@ -49,7 +49,9 @@ bool apic_timer_is_armed(const Vcpu& vcpu) {
 
 }  // namespace
 
-bool is_halted_without_timer(const Vcpu& vcpu) {
+std::uint64_t halts_per_kick() { return 0; }
+
+bool is_halted_without_timer(const Vcpu& vcpu, GuestMemory& /*memory*/) {
   constexpr std::uint64_t kInterruptFlag = 1ULL << 9;
   kvm_mp_state state{};
   if (kvm_ioctl(vcpu.fd(), KVM_GET_MP_STATE, &state) != 0) {

@@ -29,4 +29,6 @@ std::vector<CapabilityFact> kvm_capabilities(const KvmSystem& kvm) {
   };
 }
 
+std::vector<MachineFact> machine_facts(const KvmSystem& /*kvm*/) { return {}; }
+
 }  // namespace nestling

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "vmm/crash_text.h"
 #include "vmm/x86_64/flag_names.h"
 
 namespace nestling::x86_64 {
@@ -17,35 +18,6 @@ namespace {
 std::string_view table_name(int level) {
   constexpr std::array<std::string_view, 6> kNames = {"?", "PT", "PD", "PDPT", "PML4", "PML5"};
   return kNames.at(static_cast<std::size_t>(level));
-}
-
-std::string size_text(std::uint64_t bytes) {
-  constexpr std::uint64_t kGiB = 1ULL << 30;
-  constexpr std::uint64_t kMiB = 1ULL << 20;
-  if (bytes >= kGiB) {
-    return fmt::format("{} GiB", bytes / kGiB);
-  }
-  return bytes >= kMiB ? fmt::format("{} MiB", bytes / kMiB) : fmt::format("{} KiB", bytes / 1024);
-}
-
-std::string rights_text(Access access) {
-  std::string text;
-  text += access.allows(Access::read()) ? 'r' : '-';
-  text += access.allows(Access::write()) ? 'w' : '-';
-  text += access.allows(Access::execute()) ? 'x' : '-';
-  return text;
-}
-
-std::string_view kind_name(AccessKind kind) {
-  switch (kind) {
-    case AccessKind::kWrite:
-      return "write";
-    case AccessKind::kExecute:
-      return "fetch";
-    case AccessKind::kRead:
-      break;
-  }
-  return "read";
 }
 
 std::string step_text(const GuestView& view, const WalkStep& step) {
@@ -133,7 +105,7 @@ std::string page_walk_text(GuestView& view, std::string_view what, GuestVirtAddr
   }
   fmt::format_to(out, "  -> {:#x}", walk.outcome->gpa.value());
   if (mode != PagingMode::kOff) {
-    fmt::format_to(out, " in a {} page, {}", size_text(walk.outcome->page_size),
+    fmt::format_to(out, " in a {} page, {}", page_size_text(walk.outcome->page_size),
                    rights_text(walk.outcome->access));
   }
   text += view.has_memory_at(walk.outcome->gpa) ? "\n" : ", where no guest memory is\n";

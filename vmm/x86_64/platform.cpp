@@ -67,6 +67,7 @@ class PcPlatform final : public Platform {
     return uart_.receive(bytes);
   }
   void input_ended() override { uart_.input_ended(); }
+  [[nodiscard]] Result<void> complete() override { return {}; }
   [[nodiscard]] bool may_interrupt() const override {
     return irqchip_ == Irqchip::kInKernel &&
            (uart_.may_interrupt() || rtc_.may_interrupt() || x86_64::pit_may_interrupt(vm_));
@@ -159,6 +160,11 @@ std::vector<DeviceEntry> PcPlatform::device_list() const {
 }  // namespace
 
 Result<std::unique_ptr<Platform>> make_platform(const PlatformWiring& wiring) {
+  if (wiring.irqchip == Irqchip::kInKernel) {
+    if (auto done = x86_64::create_irqchip(wiring.vm); !done) {
+      return failure(done.error());
+    }
+  }
   auto platform = std::make_unique<PcPlatform>(wiring);
   if (auto done = platform->attach_all(); !done) {
     return failure(done.error());

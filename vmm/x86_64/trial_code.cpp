@@ -19,7 +19,10 @@ constexpr std::array kHalts = {
 }  // namespace
 
 TrialCode trial_code() {
-  return {.architecture = Architecture::kX86_64, .device_writes = kDeviceWrites, .halts = kHalts};
+  return {.architecture = Architecture::kX86_64,
+          .address = GuestPhysAddr(0x10'0000),
+          .device_writes = kDeviceWrites,
+          .halts = kHalts};
 }
 
 }  // namespace nestling

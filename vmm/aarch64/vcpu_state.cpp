@@ -1,0 +1,158 @@
+// Between KVM's registers, each read and written by its number, and our plain ones.
+#include "vmm/aarch64/vcpu_state.h"
+
+#include <array>
+#include <cerrno>
+#include <cstddef>
+#include <span>
+#include <utility>
+
+#include "vmm/kvm_api.h"
+#include "vmm/kvm_system.h"
+
+namespace nestling::aarch64 {
+
+static_assert(register_id({.op0 = 3, .op1 = 3, .crn = 14, .crm = 3, .op2 = 1}) ==
+              RegisterId{KVM_REG_ARM_TIMER_CTL});
+static_assert(kPhysicalTimerControl == RegisterId{KVM_REG_ARM_PTIMER_CTL});
+static_assert(kSctlr == RegisterId{ARM64_SYS_REG(3, 0, 1, 0, 0)});
+static_assert(kMair == RegisterId{ARM64_SYS_REG(3, 0, 10, 2, 0)});
+
+namespace {
+
+/// A register in the structure of those that signal frames have, too, by its offset there.
+constexpr RegisterId core_register(std::size_t offset) {
+  return RegisterId{KVM_REG_ARM64 | KVM_REG_SIZE_U64 | KVM_REG_ARM_CORE |
+                    offset / sizeof(std::uint32_t)};
+}
+
+constexpr RegisterId general_register(std::size_t number) {
+  return core_register(offsetof(kvm_regs, regs.regs) + number * sizeof(std::uint64_t));
+}
+
+constexpr RegisterId kSpEl0 = core_register(offsetof(kvm_regs, regs.sp));
+constexpr RegisterId kPc = core_register(offsetof(kvm_regs, regs.pc));
+constexpr RegisterId kPstate = core_register(offsetof(kvm_regs, regs.pstate));
+constexpr RegisterId kSpEl1 = core_register(offsetof(kvm_regs, sp_el1));
+constexpr RegisterId kElr = core_register(offsetof(kvm_regs, elr_el1));
+constexpr RegisterId kSpsr = core_register(offsetof(kvm_regs, spsr));
+
+constexpr std::uint32_t feature(unsigned bit) { return 1U << bit; }
+
+}  // namespace
+
+Result<std::uint64_t> read_register(const Vcpu& vcpu, RegisterId id) {
+  std::uint64_t value = 0;
+  kvm_one_reg request{};
+  request.id = static_cast<std::uint64_t>(id);
+  request.addr = reinterpret_cast<std::uintptr_t>(&value);
+  if (kvm_ioctl(vcpu.fd(), KVM_GET_ONE_REG, &request) < 0) {
+    return failure(
+        host_error(fmt::format("register {:#x} of vCPU {}", request.id, vcpu.id()), errno));
+  }
+  return value;
+}
+
+Result<void> write_register(const Vcpu& vcpu, RegisterId id, std::uint64_t value) {
+  kvm_one_reg request{};
+  request.id = static_cast<std::uint64_t>(id);
+  request.addr = reinterpret_cast<std::uintptr_t>(&value);
+  if (kvm_ioctl(vcpu.fd(), KVM_SET_ONE_REG, &request) < 0) {
+    return failure(host_error(
+        fmt::format("register {:#x} of vCPU {} as {:#x}", request.id, vcpu.id(), value), errno));
+  }
+  return {};
+}
+
+Result<void> initialize(const Vm& vm, std::span<const Vcpu> vcpus) {
+  kvm_vcpu_init model{};
+  if (kvm_ioctl(vm.fd(), KVM_ARM_PREFERRED_TARGET, &model) < 0) {
+    return failure(host_error("KVM_ARM_PREFERRED_TARGET", errno));
+  }
+  model.features[0] |= feature(KVM_ARM_VCPU_PSCI_0_2);
+  for (const Vcpu& vcpu : vcpus) {
+    kvm_vcpu_init init = model;
+    if (vcpu.id() != 0) {
+      init.features[0] |= feature(KVM_ARM_VCPU_POWER_OFF);
+    }
+    if (kvm_ioctl(vcpu.fd(), KVM_ARM_VCPU_INIT, &init) < 0) {
+      return failure(host_error(fmt::format("KVM_ARM_VCPU_INIT of vCPU {}", vcpu.id()), errno));
+    }
+  }
+  return {};
+}
+
+Result<void> set_entry_state(const Vcpu& vcpu, const EntryState& entry) {
+  // KVM_ARM_VCPU_INIT has set all others to zero, or to what the architecture has them reset to.
+  const std::array<std::pair<RegisterId, std::uint64_t>, 8> values = {{
+      {kPc, entry.pc.value()},
+      {kSpEl1, entry.sp.value()},
+      {general_register(0), entry.x0.value()},
+      {general_register(1), entry.x1.value()},
+      {kPstate, entry.pstate},
+      {kSctlr, entry.sctlr},
+      {kCpacr, entry.cpacr},
+      {kVbar, entry.vbar.value()},
+  }};
+  for (const auto& [id, value] : values) {
+    if (auto done = write_register(vcpu, id, value); !done) {
+      return done;
+    }
+  }
+  return {};
+}
+
+namespace {
+
+/// Registers read one after the other; the first that fails is remembered.
+class Reader {
+ public:
+  explicit Reader(const Vcpu& vcpu) : vcpu_(vcpu) {}
+
+  std::uint64_t operator()(RegisterId id) {
+    const auto value = read_register(vcpu_, id);
+    if (!value && done_) {
+      done_ = failure(value.error());
+    }
+    return value ? *value : 0;
+  }
+  [[nodiscard]] const Result<void>& done() const { return done_; }
+
+ private:
+  const Vcpu& vcpu_;
+  Result<void> done_;
+};
+
+}  // namespace
+
+Result<CpuState> read_cpu_state(const Vcpu& vcpu) {
+  Reader read(vcpu);
+  CpuState cpu;
+  for (std::size_t number = 0; number < cpu.x.size(); ++number) {
+    cpu.x.at(number) = read(general_register(number));
+  }
+  cpu.sp_el0 = read(kSpEl0);
+  cpu.sp_el1 = read(kSpEl1);
+  cpu.pc = read(kPc);
+  cpu.pstate = read(kPstate);
+  cpu.elr = read(kElr);
+  cpu.spsr = read(kSpsr);
+  cpu.esr = read(kEsr);
+  cpu.far = read(kFar);
+  cpu.vbar = read(kVbar);
+  cpu.sctlr = read(kSctlr);
+  cpu.tcr = read(kTcr);
+  cpu.mair = read(kMair);
+  cpu.ttbr0 = read(kTtbr0);
+  cpu.ttbr1 = read(kTtbr1);
+  cpu.cpacr = read(kCpacr);
+  cpu.mpidr = read(kMpidr);
+  cpu.features =
+      features_from(read(kMemoryFeatures0), read(kMemoryFeatures1), read(kMemoryFeatures2));
+  if (!read.done()) {
+    return failure(read.done().error());
+  }
+  return cpu;
+}
+
+}  // namespace nestling::aarch64
