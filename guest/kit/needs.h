@@ -7,9 +7,10 @@
 
 namespace nestling::guest {
 
-/// The note as it stands in the file. A kernel that needs an interrupt controller writes:
-///   [[gnu::section(".note.nestling"), gnu::used]] constexpr NeedsNote kNeeds{.flags =
-///   kNeedsIrqchip};
+/// The note as it stands in the file, aligned as notes are. A kernel that needs an interrupt
+/// controller writes:
+///   [[gnu::section(".note.nestling"), gnu::used, gnu::aligned(4)]] constexpr NeedsNote kNeeds{
+///       .flags = kNeedsIrqchip};
 struct NeedsNote {
   std::uint32_t owner_size = sizeof(kNoteOwner);
   std::uint32_t description_size = sizeof(std::uint32_t);

@@ -10,7 +10,8 @@
 
 namespace nestling::guest {
 
-[[gnu::section(".note.nestling"), gnu::used]] constexpr NeedsNote kNeeds{.flags = kNeedsIrqchip};
+[[gnu::section(".note.nestling"), gnu::used, gnu::aligned(4)]] constexpr NeedsNote kNeeds{
+    .flags = kNeedsIrqchip};
 
 namespace {
 
