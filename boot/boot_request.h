@@ -10,6 +10,7 @@
 #include "boot/boot_info.h"
 #include "boot/image.h"
 #include "boot/load.h"
+#include "boot/memory_map.h"
 
 namespace nestling {
 
@@ -29,6 +30,8 @@ struct BootRequest {
   /// What the hardware calls each CPU of the machine; the first one is entered.
   std::span<const std::uint64_t> cpu_ids = kOnlyCpu;
   RamContents ram_contents = RamContents::kZeros;
+  /// Memory that is no RAM, all of it outside `ram`: ROMs and the like.
+  std::span<const MemoryClaim> other_memory = {};
 };
 
 }  // namespace nestling

@@ -37,6 +37,20 @@ Result<void> check_vcpu_count(const KvmSystem& kvm, const MachineConfig& config)
   return {};
 }
 
+/// Where the devices among `devices` stand that are not behind ports.
+std::vector<GuestPhysRange> memory_mapped(std::span<const DeviceEntry> devices) {
+  std::vector<GuestPhysRange> ranges;
+  for (const DeviceEntry& device : devices) {
+    if (device.space == DeviceSpace::kMmio) {
+      ranges.push_back(GuestPhysRange::of(GuestPhysAddr(device.address), device.size));
+    }
+  }
+  return ranges;
+}
+
+/// The addresses that an area may have.
+constexpr GuestPhysRange kGuestPhysSpace = GuestPhysRange::of(GuestPhysAddr(0), 1ULL << 48);
+
 }  // namespace
 
 Result<std::unique_ptr<Machine>> Machine::create(const KvmSystem& kvm, const Image& image,
@@ -49,7 +63,11 @@ Result<std::unique_ptr<Machine>> Machine::create(const KvmSystem& kvm, const Ima
   if (!ranges) {
     return failure(ranges.error());
   }
-  auto ram = GuestRam::create(config.memory, *ranges);
+  auto areas = plan_areas(*ranges, config.memory.extra, kGuestPhysSpace);
+  if (!areas) {
+    return failure(areas.error());
+  }
+  auto ram = GuestRam::create(config.memory, areas->ram, areas->rom_ranges());
   if (!ram) {
     return failure(with_memory_hint(ram.error()));
   }
@@ -59,6 +77,7 @@ Result<std::unique_ptr<Machine>> Machine::create(const KvmSystem& kvm, const Ima
   }
   std::unique_ptr<Machine> machine(new Machine(
       std::move(*ram), std::move(*vm), offered_irqchip(config.irqchip), config.exit_code_style));
+  machine->areas_ = *std::move(areas);
   if (auto done = machine->assemble(kvm, image, config, surroundings); !done) {
     return failure(done.error());
   }
@@ -81,6 +100,9 @@ Result<void> Machine::assemble(const KvmSystem& kvm, const Image& image,
     return failure(with_memory_hint(memory.error()));
   }
   memory_ = *std::move(memory);
+  if (auto done = map_extra_areas(areas_, ram_->space()); !done) {
+    return failure(with_memory_hint(done.error()));
+  }
   if (config.test_device) {
     test_bench_ = std::make_unique<TestBench>(*ram_, memory_->path(), runners_);
   }
@@ -113,8 +135,15 @@ Result<void> Machine::assemble(const KvmSystem& kvm, const Image& image,
     ram_ranges.push_back(region.guest);
   }
   const std::vector<DeviceEntry> devices = platform_->device_list();
-  const BootRequest request{
-      .image = image, .ram = ram_ranges, .command_line = config.command_line, .devices = devices};
+  if (auto done = check_areas_against(areas_, memory_mapped(devices)); !done) {
+    return done;
+  }
+  const std::vector<MemoryClaim> other_memory = areas_.claims();
+  const BootRequest request{.image = image,
+                            .ram = ram_ranges,
+                            .command_line = config.command_line,
+                            .devices = devices,
+                            .other_memory = other_memory};
   if (auto done = boot_vcpus(kvm, vm_, vcpus, irqchip_, request, ram_->memory(), surroundings.log);
       !done) {
     return done;

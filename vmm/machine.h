@@ -16,6 +16,7 @@
 #include "vmm/exit_handler.h"
 #include "vmm/exit_trace.h"
 #include "vmm/kvm_system.h"
+#include "vmm/memory/area_plan.h"
 #include "vmm/memory/guest_memory_config.h"
 #include "vmm/memory/guest_ram.h"
 #include "vmm/memory/live_memory.h"
@@ -95,6 +96,7 @@ class Machine {
   void run_vcpu(VcpuRunner& runner, std::chrono::steady_clock::time_point start);
   [[nodiscard]] bool is_every_vcpu_stuck() const;
 
+  AreaPlan areas_;
   std::unique_ptr<GuestRam> ram_;
   Vm vm_;
   Irqchip irqchip_;

@@ -10,6 +10,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "vmm/area_option.h"
 #include "vmm/doctor_command.h"
 #include "vmm/inspect_command.h"
 #include "vmm/machine.h"
@@ -138,6 +139,9 @@ struct RunArguments {
   std::uint64_t timeout_ms = 0;
   bool strict = false;
   bool verbose = false;
+  std::vector<std::string> roms;
+  std::vector<std::string> aliases;
+  std::vector<std::string> holes;
   std::string console = "stdio";
   std::string map;
   std::string report_path;
@@ -149,12 +153,24 @@ struct RunArguments {
     image.add_to(*command);
     add_machine_options(*command);
     add_memory_options(*command);
+    add_area_options(*command);
     add_output_options(*command);
     return command;
   }
 
   [[nodiscard]] RunOptions finished() {
     options.image = image.source();
+    // The options' checks saw to it that each text is one.
+    ExtraAreas& extra = options.memory.extra;
+    for (const std::string& text : roms) {
+      extra.roms.push_back(parse_rom(text).value_or(RomSpec{}));
+    }
+    for (const std::string& text : aliases) {
+      extra.aliases.push_back(parse_alias(text).value_or(AliasSpec{}));
+    }
+    for (const std::string& text : holes) {
+      extra.holes.push_back(parse_hole(text).value_or(GuestPhysRange()));
+    }
     if (timeout_ms != 0) {
       options.timeout = std::chrono::milliseconds(timeout_ms);
     }
@@ -263,6 +279,27 @@ struct RunArguments {
         ->check(saying(CLI::PositiveNumber, kLimitHint))
         ->type_name("SIZE")
         ->group(kGroup);
+  }
+
+  void add_area_options(CLI::App& command) {
+    constexpr const char* kGroup = "Areas besides RAM, each as often as needed";
+    const auto add = [&](const char* name, std::vector<std::string>& values, const char* form,
+                         const char* what, bool (*is_one)(const std::string&)) {
+      command.add_option(name, values, what)
+          ->check([form, is_one](const std::string& text) {
+            return is_one(text) ? std::string()
+                                : fmt::format("give {}, numbers as 0x200000 or 2M", form);
+          })
+          ->type_name(form)
+          ->allow_extra_args(false)
+          ->group(kGroup);
+    };
+    add("--rom", roms, "ADDRESS:PATH", "read-only memory with the bytes of a file",
+        [](const std::string& text) { return parse_rom(text).has_value(); });
+    add("--alias", aliases, "ADDRESS:SOURCE:SIZE", "the RAM at SOURCE once more at ADDRESS",
+        [](const std::string& text) { return parse_alias(text).has_value(); });
+    add("--hole", holes, "ADDRESS:SIZE", "a piece of RAM that is not there",
+        [](const std::string& text) { return parse_hole(text).has_value(); });
   }
 
   void add_output_options(CLI::App& command) {

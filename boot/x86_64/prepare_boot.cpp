@@ -45,7 +45,7 @@ Result<void> check_request(const BootRequest& request) {
 }
 
 std::vector<MemoryClaim> image_claims(const BootRequest& request) {
-  std::vector<MemoryClaim> claims;
+  std::vector<MemoryClaim> claims(request.other_memory.begin(), request.other_memory.end());
   for (const ImageSegment& segment : request.image.segments) {
     claims.push_back({segment.memory, MemoryKind::kImage});
   }

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "addrspace/page_size.h"
+#include "vmm/memory/extra_areas.h"
 
 namespace nestling {
 
@@ -54,6 +55,7 @@ struct GuestMemoryConfig {
   std::optional<std::uint64_t> limit = {};
   /// True when somebody wants to be told of every fault.
   bool sees_faults = false;
+  ExtraAreas extra = {};
 };
 
 }  // namespace nestling

@@ -50,11 +50,13 @@ Error refused(const SpaceError& error) {
 }  // namespace
 
 Result<std::unique_ptr<GuestRam>> GuestRam::create(const GuestMemoryConfig& config,
-                                                   std::span<const GuestPhysRange> ranges) {
-  auto pool =
-      RamPool::create({.capacity = capacity_for(ranges, config.huge.value_or(PageSize::k2MiB)),
-                       .limit = config.limit.value_or(UINT64_MAX),
-                       .backing = backing_for(config)});
+                                                   std::span<const GuestPhysRange> ranges,
+                                                   std::span<const GuestPhysRange> others) {
+  const PageSize host_page = config.huge.value_or(PageSize::k2MiB);
+  auto pool = RamPool::create(
+      {.capacity = capacity_for(ranges, host_page) + capacity_for(others, host_page),
+       .limit = config.limit.value_or(UINT64_MAX),
+       .backing = backing_for(config)});
   if (!pool) {
     return failure(pool.error());
   }

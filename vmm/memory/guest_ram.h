@@ -28,8 +28,10 @@ class GuestRam {
   /// Room for RAM at `ranges`: ascending, disjoint, page-aligned, none empty. `config` says what it
   /// is made of; nothing is mapped yet, so that observers can be added first. Fails with
   /// kHostRefused when the host has no room for their addresses.
+  /// `others` are to be mapped by somebody else and need room too.
   [[nodiscard]] static Result<std::unique_ptr<GuestRam>> create(
-      const GuestMemoryConfig& config, std::span<const GuestPhysRange> ranges);
+      const GuestMemoryConfig& config, std::span<const GuestPhysRange> ranges,
+      std::span<const GuestPhysRange> others = {});
 
   /// Whether the host is advised to page RAM in by 2 MiB at once.
   enum class HugePages : std::uint8_t {
