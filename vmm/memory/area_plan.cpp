@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "addrspace/space_memory.h"
+#include "boot/image.h"
 #include "boot/input_file.h"
-#include "boot/placement.h"
 
 namespace nestling {
 
