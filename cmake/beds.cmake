@@ -10,8 +10,7 @@ set(NESTLING_BED_TIMEOUT 1800)
 # they have the same paths in the bed. What each of its tests came to is in beds/ARCHITECTURE/NAME.xml.
 function(nestling_bed_test name)
   cmake_parse_arguments(arg "" "LABEL" "FILES" ${ARGN})
-  find_program(NESTLING_PYTHON python3)
-  if(NOT NESTLING_STATIC OR NOT NESTLING_PYTHON)
+  if(NOT NESTLING_STATIC)
     return()  # a bed has no libraries
   endif()
   set(bed ${CMAKE_SYSTEM_PROCESSOR})
@@ -20,7 +19,7 @@ function(nestling_bed_test name)
   endif()
   list(TRANSFORM arg_FILES PREPEND "--put=")
   add_test(NAME bed.${bed}.${name}
-    COMMAND "${NESTLING_PYTHON}" "${PROJECT_SOURCE_DIR}/tests/beds/run_test_program.py"
+    COMMAND "${PROJECT_SOURCE_DIR}/tests/beds/run_test_program.py"
             ${bed} ${arg_LABEL} "${PROJECT_BINARY_DIR}/beds/${bed}/${name}.xml"
             --timeout ${NESTLING_BED_TIMEOUT} --time-scale ${NESTLING_BED_TIME_SCALE}
             ${arg_FILES} $<TARGET_FILE:${name}>)
