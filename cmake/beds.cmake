@@ -6,7 +6,8 @@ set(NESTLING_BED_TIME_SCALE 10)
 set(NESTLING_BED_TIMEOUT 1800)
 
 # nestling_bed_test(NAME LABEL unit|kvm|… [FILES file…]): runs the whole test program NAME in the bed of this build's
-# architecture, as the test bed.ARCHITECTURE.NAME, label bed. FILES: what it needs besides itself;
+# architecture, as the test bed.ARCHITECTURE.NAME, label bed, or slow-bed when no KVM is in it: much
+# emulation for code that runs as well without. FILES: what it needs besides itself;
 # they have the same paths in the bed. What each of its tests came to is in beds/ARCHITECTURE/NAME.xml.
 function(nestling_bed_test name)
   cmake_parse_arguments(arg "" "LABEL" "FILES" ${ARGN})
@@ -23,6 +24,10 @@ function(nestling_bed_test name)
             ${bed} ${arg_LABEL} "${PROJECT_BINARY_DIR}/beds/${bed}/${name}.xml"
             --timeout ${NESTLING_BED_TIMEOUT} --time-scale ${NESTLING_BED_TIME_SCALE}
             ${arg_FILES} $<TARGET_FILE:${name}>)
+  set(label slow-bed)
+  if(arg_LABEL STREQUAL kvm)
+    set(label bed)
+  endif()
   math(EXPR timeout "${NESTLING_BED_TIMEOUT} + 300")
-  set_tests_properties(bed.${bed}.${name} PROPERTIES LABELS bed TIMEOUT ${timeout})
+  set_tests_properties(bed.${bed}.${name} PROPERTIES LABELS ${label} TIMEOUT ${timeout})
 endfunction()

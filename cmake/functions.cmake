@@ -15,7 +15,7 @@ file(WRITE "${PROJECT_BINARY_DIR}/DartConfiguration.tcl" "TimeOut: 60\n")
 # [BED_FILES file …]): a GoogleTest program, every test of which ctest runs in a process of its own.
 # THREADS: its tests start threads, so they run under ThreadSanitizer, too; their label ends in
 # -threads. A kvm test program also runs as a whole in the bed of its architecture, with BED_FILES;
-# so does every test program that was built for another architecture than this machine's.
+# so can every test program that was built for another architecture than this machine's.
 add_custom_target(threaded_tests)
 function(nestling_test name)
   cmake_parse_arguments(arg "THREADS" "LABEL;TIMEOUT" "SOURCES;DEPENDS;BED_FILES" ${ARGN})

@@ -137,12 +137,12 @@ class AFailingBed(BedTest):
                            "Kernel panic", "before the program could run")
 
     def test_ends_when_the_time_is_over(self):
-        done = bed("--timeout", "30", probe(), "say", "started", "sleep", "1000")
-        self.assert_failed(done, Code.TIMEOUT, "did not end within 30 s")
+        done = bed("--timeout", "2", probe(), "say", "started", "sleep", "1000")
+        self.assert_failed(done, Code.TIMEOUT, "did not end within 2 s")
         self.assertEqual(done.stdout, "started\n")
 
     def test_says_when_the_machine_does_not_come_up(self):
-        self.assert_failed(bed("--timeout", "0.2", probe()), Code.MACHINE, "did not come up")
+        self.assert_failed(bed("--boot-timeout", "0.2", probe()), Code.MACHINE, "did not come up")
 
     def test_names_a_missing_emulator(self):
         self.assert_failed(bed(probe(), environment={"PATH": str(self.scratch)}), Code.NO_TOOL,

@@ -60,7 +60,9 @@ def parser():
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Runs a static program as root in an emulated machine that has /dev/kvm.")
     add = result.add_argument
-    add("--timeout", type=float, default=300, metavar="SECONDS", help="for everything (300)")
+    add("--timeout", type=float, default=300, metavar="SECONDS", help="for the program (300)")
+    add("--boot-timeout", type=float, default=300, metavar="SECONDS",
+        help="for the machine, until the program starts (300)")
     add("--memory", type=count, default=1024, metavar="MIB", help="of the machine (1024)")
     add("--cpus", type=count, default=1, metavar="N", help="of the machine (1)")
     add("--put", type=pair, action="append", default=[], metavar="SOURCE[:PATH]",
@@ -99,7 +101,7 @@ def run(words):
     settings = Settings(options.memory, options.cpus, options.cpu, options.hugepages,
                         options.deterministic, options.verbose, options.kernel_argument)
     order = Order(architecture, options.command[0], options.command[1:], settings, options.timeout,
-                  options.put, options.get, options.env, options.at)
+                  options.boot_timeout, options.put, options.get, options.env, options.at)
     return Session(order).run()
 
 

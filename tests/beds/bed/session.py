@@ -18,8 +18,6 @@ from .initramfs import Initramfs
 from .programs import check_program
 from .results import Results
 
-# From QEMU's start to the program's; two hundred times what it takes on an idle machine.
-BOOT_SECONDS = 300
 CONSOLE_LINES = 40
 PR_SET_PDEATHSIG = 1
 
@@ -32,7 +30,8 @@ class Order:
     program: str
     arguments: list = dataclasses.field(default_factory=list)
     settings: machines.Settings = dataclasses.field(default_factory=machines.Settings)
-    timeout: float = 300
+    timeout: float = 300  # seconds, of the program
+    boot_timeout: float = 300  # from QEMU's start to the program's
     files_in: list = dataclasses.field(default_factory=list)
     results: list = dataclasses.field(default_factory=list)  # (path in the bed, host's path)
     environment: list = dataclasses.field(default_factory=list)
@@ -91,6 +90,7 @@ class Session:
         self.frames = FrameReader()
         self.results = Results(order.results)
         self.has_begun = False
+        self.deadline = 0.0
         self.status = None
 
     def run(self):
@@ -118,16 +118,14 @@ class Session:
         return self.status
 
     def attend(self, qemu, channel):
-        begin = time.monotonic()
+        self.deadline = time.monotonic() + self.order.boot_timeout
         with selectors.DefaultSelector() as selector:
             selector.register(qemu.stdout, selectors.EVENT_READ, self.console.feed)
             selector.register(channel, selectors.EVENT_READ, self.receive)
             while self.status is None and selector.get_map():
-                limit = self.order.timeout if self.has_begun else min(self.order.timeout,
-                                                                      BOOT_SECONDS)
-                left = begin + limit - time.monotonic()
+                left = self.deadline - time.monotonic()
                 if left <= 0:
-                    raise self.out_of_time(limit)
+                    raise self.out_of_time()
                 for key, _ in selector.select(left):
                     piece = os.read(key.fd, 1 << 20)
                     if piece:
@@ -148,6 +146,7 @@ class Session:
                 write_all(sys.stderr, payload)
             elif frame is Frame.BEGUN:
                 self.has_begun = True
+                self.deadline = time.monotonic() + self.order.timeout
             elif frame is Frame.EXIT_STATUS:
                 self.status = int(payload)
             elif frame is Frame.FAILURE:
@@ -168,11 +167,13 @@ class Session:
         except OSError as error:
             raise BedError(Code.RESULTS, f"{error.filename}: {error.strerror}") from None
 
-    def out_of_time(self, limit):
+    def out_of_time(self):
         if self.has_begun:
-            return BedError(Code.TIMEOUT, f"the program did not end within {limit:g} s")
-        return BedError(Code.MACHINE, f"the machine did not come up within {limit:g} s; its console:"
-                                      + (self.console.text() or " empty"))
+            return BedError(Code.TIMEOUT, "the program did not end within "
+                                          f"{self.order.timeout:g} s")
+        return BedError(Code.MACHINE, "the machine did not come up within "
+                        f"{self.order.boot_timeout:g} s; its console's last lines:"
+                        + (self.console.text() or " none"))
 
     def ended_early(self, qemu_status):
         why = self.console.panic or f"the machine ended (QEMU's exit code {qemu_status})"
