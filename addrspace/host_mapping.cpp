@@ -1,7 +1,8 @@
-// mmap and munmap, aligned as huge pages want it.
+// mmap and munmap, aligned as huge pages want it; and files read into memory.
 #include "addrspace/host_mapping.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cerrno>
 
@@ -46,12 +47,26 @@ Result<HostMapping> HostMapping::shared(int fd, std::uint64_t size, std::uint64_
   return place;
 }
 
-Result<HostMapping> HostMapping::file(int fd, std::uint64_t size) {
-  void* start = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
+Result<HostMapping> HostMapping::copy_of(int fd, std::uint64_t size) {
+  void* const start =
+      mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (start == MAP_FAILED) {
-    return failure(host_error(fmt::format("mmap of {:#x} bytes of a file", size), errno));
+    return failure(host_error(fmt::format("mmap of {:#x} bytes for a file", size), errno));
   }
-  return HostMapping({static_cast<std::byte*>(start), size});
+  HostMapping copy({static_cast<std::byte*>(start), size});
+  for (std::uint64_t done = 0; done < size;) {
+    const ssize_t got = pread(fd, copy.bytes_.data() + done, size - done, static_cast<off_t>(done));
+    if (got > 0) {
+      done += static_cast<std::uint64_t>(got);
+    } else if (got == 0) {
+      return failure(make_error(ErrorKind::kHostRefused,
+                                "the file ended after {:#x} of its {:#x} bytes while it was read",
+                                done, size));
+    } else if (errno != EINTR) {
+      return failure(host_error("read", errno));
+    }
+  }
+  return copy;
 }
 
 HostMapping& HostMapping::operator=(HostMapping&& other) noexcept {

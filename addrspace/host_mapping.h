@@ -18,8 +18,10 @@ class HostMapping {
   /// two). Fails with kHostRefused when the host has no room.
   [[nodiscard]] static Result<HostMapping> anonymous(std::uint64_t size, std::uint64_t alignment);
 
-  /// The first `size` bytes of the file behind `fd`, read-only. Fails with kHostRefused.
-  [[nodiscard]] static Result<HostMapping> file(int fd, std::uint64_t size);
+  /// A copy of the first `size` bytes, not 0, of the file behind `fd`. A copy, for a mapping of a
+  /// file that somebody shortens ends the process that reads it. Fails with kHostRefused, also when
+  /// the file is shorter.
+  [[nodiscard]] static Result<HostMapping> copy_of(int fd, std::uint64_t size);
 
   /// `size` bytes of the file or memfd behind `fd`, shared with everyone who maps it, from its
   /// start; readable and writable; nothing is reserved in the host. Alignment as for anonymous().

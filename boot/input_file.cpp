@@ -1,4 +1,4 @@
-// Opening what is a file and nothing else, and mapping it.
+// Opening what is a file and nothing else, and reading it.
 #include "boot/input_file.h"
 
 #include <fcntl.h>
@@ -22,7 +22,7 @@ Error no_input(const std::string& path, int error_number) {
 
 }  // namespace
 
-Result<HostMapping> map_input_file(const std::string& path) {
+Result<HostMapping> read_input_file(const std::string& path) {
   // O_NONBLOCK: a FIFO without a writer must be refused below, not waited for.
   const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!fd) {
@@ -41,7 +41,7 @@ Result<HostMapping> map_input_file(const std::string& path) {
   if (status.st_size == 0) {
     return bad_image("{}: the file is empty", path);
   }
-  auto mapping = HostMapping::file(fd.get(), static_cast<std::uint64_t>(status.st_size));
+  auto mapping = HostMapping::copy_of(fd.get(), static_cast<std::uint64_t>(status.st_size));
   if (!mapping) {
     return failure(Error{ErrorKind::kNoInput, path + ": " + mapping.error().message});
   }

@@ -10,6 +10,6 @@ namespace nestling {
 
 /// The contents of the regular file at `path`. Fails with kNoInput when it is missing, unreadable
 /// or no regular file, with kBadImage when it is empty.
-[[nodiscard]] Result<HostMapping> map_input_file(const std::string& path);
+[[nodiscard]] Result<HostMapping> read_input_file(const std::string& path);
 
 }  // namespace nestling

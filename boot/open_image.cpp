@@ -1,4 +1,4 @@
-// Mapping the file, and choosing the reader.
+// Reading the file, and choosing the parser.
 #include "boot/open_image.h"
 
 #include <utility>
@@ -10,7 +10,7 @@
 namespace nestling {
 
 Result<Image> open_image(const ImageSource& source) {
-  auto mapping = map_input_file(source.path);
+  auto mapping = read_input_file(source.path);
   if (!mapping) {
     return failure(mapping.error());
   }

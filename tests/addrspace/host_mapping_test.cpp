@@ -8,11 +8,14 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <span>
+#include <string>
 #include <string_view>
 #include <utility>
 
 #include <gtest/gtest.h>
 
+#include "addrspace/address.h"
 #include "base/file_descriptor.h"
 
 namespace nestling {
@@ -73,15 +76,35 @@ TEST(HostMapping, SharesAFileWithOtherMappingsOfIt) {
   const UniqueFd file(memfd_create("host-mapping-test", MFD_CLOEXEC));
   ASSERT_EQ(ftruncate(file.get(), 0x2000), 0);
   const auto one = HostMapping::shared(file.get(), 0x2000, kTwoMegabytes);
-  const auto other = HostMapping::file(file.get(), 0x2000);
+  const auto other = HostMapping::shared(file.get(), 0x2000, kPageSize);
   ASSERT_TRUE(one && other);
   EXPECT_EQ(reinterpret_cast<std::uintptr_t>(one->bytes().data()) % kTwoMegabytes, 0U);
   one->bytes()[0x1fff] = std::byte{0x5a};
   EXPECT_EQ(other->bytes()[0x1fff], std::byte{0x5a});
 }
 
+TEST(HostMapping, KeepsTheCopyOfAFileThatIsShortenedLater) {
+  const UniqueFd file(memfd_create("host-mapping-test", MFD_CLOEXEC));
+  const std::string text(0x2345, 'k');
+  ASSERT_TRUE(write_all(file.get(), std::as_bytes(std::span(text))));
+  const auto copy = HostMapping::copy_of(file.get(), text.size());
+  ASSERT_TRUE(copy) << copy.error().message;
+  ASSERT_EQ(ftruncate(file.get(), 0), 0);
+  ASSERT_EQ(copy->bytes().size(), text.size());
+  EXPECT_TRUE(std::ranges::equal(copy->bytes(), std::as_bytes(std::span(text))));
+}
+
+TEST(HostMapping, RefusesToCopyMoreThanAFileHas) {
+  const UniqueFd file(memfd_create("host-mapping-test", MFD_CLOEXEC));
+  ASSERT_EQ(ftruncate(file.get(), 0x1800), 0);
+  const auto copy = HostMapping::copy_of(file.get(), 0x2000);
+  ASSERT_FALSE(copy);
+  EXPECT_EQ(copy.error().message,
+            "the file ended after 0x1800 of its 0x2000 bytes while it was read");
+}
+
 TEST(HostMapping, RefusesAFileThatIsNotOpen) {
-  const auto mapping = HostMapping::file(-1, 0x1000);
+  const auto mapping = HostMapping::copy_of(-1, 0x1000);
   ASSERT_FALSE(mapping);
   EXPECT_NE(mapping.error().message.find("Bad file descriptor"), std::string_view::npos);
 }

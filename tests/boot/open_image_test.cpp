@@ -55,6 +55,15 @@ TEST_F(OpenImage, ReadsAnElfFileAndKeepsIt) {
   EXPECT_EQ(image.segments[1].file[0], std::byte{1}) << "still mapped after the move";
 }
 
+TEST_F(OpenImage, IsNotHurtWhenTheFileIsShortenedWhileItIsInUse) {
+  write_kernel();
+  const auto image = open_image(source());
+  ASSERT_TRUE(image);
+  folder_.write("kernel", "");
+  EXPECT_EQ(image->file[1], std::byte{'E'});
+  EXPECT_EQ(image->segments[1].file[0], std::byte{1});
+}
+
 TEST_F(OpenImage, ReadsAnElfFileAsRawBytesWhenToldTo) {
   write_kernel();
   ImageSource flat = source();

@@ -84,7 +84,7 @@ class Planner {
 
   Result<void> add_rom(const RomSpec& spec) {
     const std::string option = fmt::format("--rom {:#x}:{}", spec.address.value(), spec.path);
-    auto file = map_input_file(spec.path);
+    auto file = read_input_file(spec.path);
     if (!file) {
       Error error = std::move(file).error();
       error.message = "--rom " + error.message;
