@@ -73,6 +73,17 @@ std::string_view name_in(std::span<const std::byte> file, const char* name) {
   return length < room ? std::string_view(name, length) : std::string_view();
 }
 
+/// Where the kernel believes its segments are.
+std::vector<GuestVirtRange> places_of(const Image& image) {
+  std::vector<GuestVirtRange> places;
+  for (const ImageSegment& segment : image.segments) {
+    const std::uint64_t room = UINT64_MAX - segment.virtual_start.value();
+    const std::uint64_t size = std::min(segment.memory.size() - 1, room) + 1;
+    places.push_back(GuestVirtRange::of(segment.virtual_start, size));
+  }
+  return places;
+}
+
 }  // namespace
 
 Result<SymbolTable> read_symbols(const Image& image) {
@@ -110,7 +121,7 @@ Result<SymbolTable> read_symbols(const Image& image) {
       symbols.push_back({GuestVirtAddr(symbol.st_value), symbol.st_size, *kind, text});
     }
   }
-  return SymbolTable(std::move(symbols));
+  return SymbolTable(std::move(symbols), places_of(image));
 }
 
 }  // namespace nestling

@@ -63,7 +63,17 @@ SymbolTable::SymbolTable(std::vector<Symbol> symbols) : symbols_(std::move(symbo
   std::sort(symbols_.begin(), symbols_.end(), comes_before);
 }
 
+SymbolTable::SymbolTable(std::vector<Symbol> symbols, std::vector<GuestVirtRange> places)
+    : SymbolTable(std::move(symbols)) {
+  places_ = std::move(places);
+}
+
 std::optional<SymbolTable::Hit> SymbolTable::find(GuestVirtAddr address) const {
+  if (places_ && std::none_of(places_->begin(), places_->end(), [&](const GuestVirtRange& place) {
+        return place.contains(address);
+      })) {
+    return std::nullopt;
+  }
   const auto above = std::upper_bound(
       symbols_.begin(), symbols_.end(), address,
       [](GuestVirtAddr wanted, const Symbol& symbol) { return wanted < symbol.start; });

@@ -39,9 +39,12 @@ class SymbolTable {
   SymbolTable() = default;
   /// Takes symbols in any order, also ones that overlap, repeat or wrap: a file is not trusted.
   explicit SymbolTable(std::vector<Symbol> symbols);
+  /// The same, for a kernel of which nothing is outside of `places`.
+  SymbolTable(std::vector<Symbol> symbols, std::vector<GuestVirtRange> places);
 
   /// The symbol `address` is in: the nearest function or object that says it covers it, functions
-  /// first, or else the nearest symbol of unknown size below it. Nothing where there is neither.
+  /// first, or else the nearest symbol of unknown size below it. Nothing where there is neither,
+  /// and nothing outside of the kernel's places.
   [[nodiscard]] std::optional<Hit> find(GuestVirtAddr address) const;
 
   /// "crash_now()+0x14", demangled, "+0x0" left out, with '?' for what is not printable ASCII;
@@ -58,6 +61,8 @@ class SymbolTable {
  private:
   /// Ascending by start; among equals, what find() prefers comes last.
   std::vector<Symbol> symbols_;
+  /// Nothing for everywhere.
+  std::optional<std::vector<GuestVirtRange>> places_;
 };
 
 /// `name` as C++ programmers write it; unchanged when it is not a mangled name, or one made to

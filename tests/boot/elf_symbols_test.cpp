@@ -34,6 +34,20 @@ TEST(ElfSymbols, AreFoundByAddress) {
   EXPECT_EQ(table->describe(GuestVirtAddr(0x10'2000)), "counter");
 }
 
+TEST(ElfSymbols, NameNothingOutsideTheImage) {
+  ElfBuilder builder = small_kernel();
+  // As assemblers write them: no size, so that it reaches up to whatever is next.
+  builder.add_symbol("last_label", {0x10'2ff0, 0, STT_NOTYPE});
+  builder.add_symbol("stray", {0xffff'fff0, 16, STT_FUNC});
+  const ElfBytes file = builder.build();
+  const auto table = symbols_of(file);
+  ASSERT_TRUE(table);
+  EXPECT_EQ(table->describe(GuestVirtAddr(0x10'4fff)), "last_label+0x200f");
+  EXPECT_EQ(table->describe(GuestVirtAddr(0x10'5000)), "");
+  EXPECT_EQ(table->describe(GuestVirtAddr(0xffff'fff0)), "");
+  EXPECT_EQ(table->describe(GuestVirtAddr(kTop)), "");
+}
+
 TEST(ElfSymbols, AreNoneInAStrippedOrFlatImage) {
   ElfBuilder builder;
   builder.add_segment({0x10'0000, 16, PF_R | PF_X}, counting_bytes(16));
