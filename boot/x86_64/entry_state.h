@@ -31,15 +31,15 @@ struct EntryState {
   std::uint64_t cr4 = kEntryCr4;
   std::uint64_t efer = kEntryEfer;
 
-  SegmentRegister cs = segment_from(kGdt, kCodeSelector);
+  Segment cs = segment_from(kGdt, kCodeSelector);
   /// DS, ES, FS, GS and SS.
-  SegmentRegister data = segment_from(kGdt, kDataSelector);
+  Segment data = segment_from(kGdt, kDataSelector);
   /// A busy 64-bit TSS at 0, which the processor wants to see and nothing uses.
-  SegmentRegister tr = {.limit = 0xffff, .type = 11, .present = true};
-  SegmentRegister ldtr = {.limit = 0xffff, .type = 2, .unusable = true};
-  DescriptorTableRegister gdt;
+  Segment tr = {.limit = 0xffff, .type = 11, .present = true};
+  Segment ldtr = {.limit = 0xffff, .type = 2, .unusable = true};
+  DescriptorTable gdt;
   /// Limit 0: any exception before the kernel loads its own is a triple fault.
-  DescriptorTableRegister idt;
+  DescriptorTable idt;
 };
 
 }  // namespace nestling::x86_64

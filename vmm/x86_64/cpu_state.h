@@ -5,42 +5,9 @@
 #include <cstdint>
 #include <optional>
 
+#include "boot/x86_64/descriptors.h"
+
 namespace nestling::x86_64 {
-
-/// One segment register with its hidden part, as the processor holds it (Intel SDM volume 3,
-/// "Segment Descriptors").
-struct Segment {
-  std::uint16_t selector = 0;
-  std::uint64_t base = 0;
-  /// The last byte's offset, granularity already applied.
-  std::uint32_t limit = 0;
-  /// The 4-bit type field.
-  std::uint8_t type = 0;
-  /// 0 to 3.
-  std::uint8_t privilege_level = 0;
-  bool present = false;
-  /// The S bit: code or data, not a system segment.
-  bool code_or_data = false;
-  /// The L bit: 64-bit code.
-  bool long_mode = false;
-  /// The D/B bit: 32-bit default operands.
-  bool default_big = false;
-  /// The G bit: the descriptor counted its limit in pages.
-  bool granularity = false;
-  bool available = false;
-  /// A null selector or one that must not be used.
-  bool unusable = false;
-
-  friend bool operator==(const Segment&, const Segment&) = default;
-};
-
-/// GDTR or IDTR. `limit` is the offset of the table's last byte, as LGDT and LIDT load it.
-struct DescriptorTable {
-  std::uint64_t base = 0;
-  std::uint16_t limit = 0;
-
-  friend bool operator==(const DescriptorTable&, const DescriptorTable&) = default;
-};
 
 /// DR0 to DR3, DR6 and DR7.
 struct DebugRegisters {

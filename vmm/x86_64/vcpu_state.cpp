@@ -52,7 +52,7 @@ void set_boot_msrs(const Vcpu& vcpu, const Log& log) {
 
 namespace {
 
-kvm_segment kvm_segment_of(const SegmentRegister& segment) {
+kvm_segment kvm_segment_of(const Segment& segment) {
   kvm_segment out{};
   out.base = segment.base;
   out.limit = segment.limit;
@@ -64,11 +64,12 @@ kvm_segment kvm_segment_of(const SegmentRegister& segment) {
   out.s = segment.code_or_data ? 1 : 0;
   out.l = segment.long_mode ? 1 : 0;
   out.g = segment.granularity ? 1 : 0;
+  out.avl = segment.available ? 1 : 0;
   out.unusable = segment.unusable ? 1 : 0;
   return out;
 }
 
-kvm_dtable kvm_table_of(const DescriptorTableRegister& table) {
+kvm_dtable kvm_table_of(const DescriptorTable& table) {
   kvm_dtable out{};
   out.base = table.base;
   out.limit = table.limit;

@@ -74,7 +74,7 @@ TEST_F(PrepareBoot, EntersAtTheImagesEntryIn64BitMode) {
   EXPECT_EQ(entry->cr0, 0x8001'0033U);
   EXPECT_EQ(entry->cr4, 0x620U);
   EXPECT_EQ(entry->efer, 0x500U);
-  EXPECT_EQ(entry->idt, DescriptorTableRegister());
+  EXPECT_EQ(entry->idt, DescriptorTable());
 }
 
 TEST_F(PrepareBoot, LoadsTheSegments) {
@@ -111,13 +111,13 @@ TEST_F(PrepareBoot, MapsTheFirst4GiBToThemselves) {
   EXPECT_EQ(read<std::uint64_t>(entry->cr3.value() + 0x1020), 0U) << "4 GiB and up";
 }
 
-TEST_F(PrepareBoot, LoadsSegmentRegistersThatMatchTheGdtInMemory) {
+TEST_F(PrepareBoot, LoadsSegmentsThatMatchTheGdtInMemory) {
   const auto entry = prepare_boot(request(), ram_);
   ASSERT_TRUE(entry);
   EXPECT_EQ(entry->gdt.limit, 23);
   const auto gdt = read<std::array<std::uint64_t, 3>>(entry->gdt.base);
   EXPECT_EQ(gdt[0], 0U);
-  for (const SegmentRegister& segment : {entry->cs, entry->data}) {
+  for (const Segment& segment : {entry->cs, entry->data}) {
     EXPECT_EQ(segment_from(gdt, segment.selector), segment);
     EXPECT_EQ(segment.base, 0U);
     EXPECT_EQ(segment.limit, 0xffff'ffffU);
