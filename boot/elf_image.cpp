@@ -141,7 +141,7 @@ Result<void> read_program_header(Elf* elf, std::size_t number, Image& image) {
     if (!bytes) {
       return failure(bytes.error());
     }
-    return read_notes(elf, header, number, image.needs);
+    return read_notes(elf, header, number, image);
   }
   if (header.p_type == PT_LOAD) {
     auto segment = segment_of(image.file, header, number);

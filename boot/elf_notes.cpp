@@ -3,6 +3,7 @@
 
 #include <elf.h>
 
+#include <array>
 #include <cstring>
 
 #include "boot/image_error.h"
@@ -32,9 +33,28 @@ Result<void> read_needs(std::span<const std::byte> description, std::size_t numb
   return {};
 }
 
+/// The owner's name ends with a NUL, which n_namesz counts.
+bool is_owner(std::span<const std::byte> name, std::string_view owner) {
+  return name.size() == owner.size() + 1 &&
+         std::memcmp(name.data(), owner.data(), owner.size()) == 0 && name.back() == std::byte{0};
+}
+
+/// GNU's note for the loader: an operating system and its oldest version that will do.
+void read_abi_tag(std::span<const std::byte> description, std::vector<std::string>& doubts) {
+  std::array<std::uint32_t, 4> tag{};
+  if (description.size() < sizeof tag) {
+    return;
+  }
+  std::memcpy(tag.data(), description.data(), sizeof tag);
+  if (tag[0] == ELF_NOTE_OS_LINUX) {
+    doubts.push_back(fmt::format("a note says it is a program for Linux {}.{}.{} or later", tag[1],
+                                 tag[2], tag[3]));
+  }
+}
+
 }  // namespace
 
-Result<void> read_notes(Elf* elf, const GElf_Phdr& header, std::size_t number, ImageNeeds& needs) {
+Result<void> read_notes(Elf* elf, const GElf_Phdr& header, std::size_t number, Image& image) {
   if (header.p_filesz == 0) {
     return {};
   }
@@ -60,13 +80,13 @@ Result<void> read_notes(Elf* elf, const GElf_Phdr& header, std::size_t number, I
                        number, offset, header.p_filesz);
     }
     const std::span<const std::byte> name = bytes.subspan(name_offset, note.n_namesz);
-    // The owner's name ends with a NUL, which n_namesz counts.
-    if (note.n_type == kNeedsNoteType && name.size() == kNeedsNoteOwner.size() + 1 &&
-        std::memcmp(name.data(), kNeedsNoteOwner.data(), name.size()) == 0) {
-      auto done = read_needs(bytes.subspan(description_offset, note.n_descsz), number, needs);
-      if (!done) {
+    const auto description = bytes.subspan(description_offset, note.n_descsz);
+    if (note.n_type == kNeedsNoteType && is_owner(name, kNeedsNoteOwner)) {
+      if (auto done = read_needs(description, number, image.needs); !done) {
         return done;
       }
+    } else if (note.n_type == NT_GNU_ABI_TAG && is_owner(name, ELF_NOTE_GNU)) {
+      read_abi_tag(description, image.doubts);
     }
     offset = next;
   }

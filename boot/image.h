@@ -75,6 +75,8 @@ struct Image {
   /// In the order of the file.
   std::vector<ImageSegment> segments;
   ImageNeeds needs;
+  /// Why it is probably no kernel, each as a sentence's rest: "a note says it is a program …".
+  std::vector<std::string> doubts;
   /// The whole file, for what is read only when a message needs it (boot/elf_symbols.h).
   std::span<const std::byte> file;
   /// Owns `file` where the image was opened by path; empty where the caller lent the bytes.

@@ -115,6 +115,7 @@ Json image_json(const Inspection& inspection) {
                    {"virtual_address", hex(image.virtual_entry.value())},
                    {"symbol", symbol.empty() ? Json() : Json(symbol)}};
   json["needs"] = image.needs.irqchip ? Json::array({"irqchip"}) : Json::array();
+  json["doubts"] = image.doubts;
   json["symbol_count"] = inspection.symbols ? Json(inspection.symbols->size()) : Json();
   json["segments"] = segments_json(image);
   return json;
@@ -148,6 +149,9 @@ std::string to_text(const Inspection& inspection) {
   if (inspection.memory_map) {
     text += memory_map_text(inspection);
     text += fmt::format("\nwould boot with {} of RAM\n", human_size(inspection.memory_size));
+    for (const std::string& doubt : image.doubts) {
+      text += fmt::format("but is hardly a kernel: {}\n", doubt);
+    }
   } else {
     text += fmt::format("\nwould not boot: {}\n", reason_of(inspection));
   }

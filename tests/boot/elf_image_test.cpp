@@ -100,6 +100,25 @@ TEST(ElfImage, StatesThatItNeedsTheIrqchip) {
   EXPECT_TRUE(image->needs.irqchip);
 }
 
+TEST(ElfImage, DoubtsAFileWithTheNoteOfAProgramForLinux) {
+  const auto doubts = [](std::vector<std::byte> tag) {
+    ElfBuilder builder = small_kernel();
+    builder.add_note("GNU", NT_GNU_ABI_TAG, std::move(tag));
+    const ElfBytes file = builder.build();
+    const auto image = parse_elf_image(file.bytes());
+    EXPECT_TRUE(image) << image.error().message;
+    return image->doubts;
+  };
+  const auto words = [](std::array<std::uint32_t, 4> tag) {
+    const auto bytes = std::as_bytes(std::span(tag));
+    return std::vector<std::byte>(bytes.begin(), bytes.end());
+  };
+  EXPECT_EQ(doubts(words({0, 3, 2, 1})),
+            std::vector<std::string>{"a note says it is a program for Linux 3.2.1 or later"});
+  EXPECT_TRUE(doubts(words({1, 3, 2, 0})).empty()) << "GNU/Hurd has other words for it";
+  EXPECT_TRUE(doubts(counting_bytes(15)).empty());
+}
+
 TEST(ElfImage, FindsItsNoteBehindOthersInOneSegment) {
   ElfBuilder two;
   two.add_note("GNU", 5, counting_bytes(9));

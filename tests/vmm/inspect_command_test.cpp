@@ -149,6 +149,22 @@ TEST_F(InspectCommand, TakesAnyBytesAsAFlatImage) {
       << result.output;
 }
 
+TEST_F(InspectCommand, DoubtsThatAProgramForLinuxIsAKernel) {
+  // This test is one: static, and at an address that a kernel may have.
+  InspectOptions program = options();
+  program.image.path = "/proc/self/exe";
+  program.memory_size = 1ULL << 30;
+  const InspectResult result = inspect_image(program);
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_NE(result.output.find("\nwould boot with 1 GiB of RAM\n"
+                               "but is hardly a kernel: a note says it is a program for Linux "),
+            std::string::npos)
+      << result.output;
+  program.json = true;
+  const auto json = nlohmann::json::parse(inspect_image(program).output);
+  EXPECT_EQ(json["image"]["doubts"].size(), 1U);
+}
+
 TEST_F(InspectCommand, SaysTheSameInJson) {
   ElfBuilder builder = small_kernel();
   builder.add_note("Nestling", 1, {std::byte{1}, std::byte{0}, std::byte{0}, std::byte{0}});
@@ -169,6 +185,7 @@ TEST_F(InspectCommand, SaysTheSameInJson) {
   EXPECT_EQ(json["image"]["entry"]["physical_address"], "0x100010");
   EXPECT_EQ(json["image"]["entry"]["virtual_address"], "0xffffffff80100010");
   EXPECT_EQ(json["image"]["needs"], nlohmann::json::array({"irqchip"}));
+  EXPECT_EQ(json["image"]["doubts"], nlohmann::json::array());
   EXPECT_EQ(json["image"]["segments"].size(), 3U);
   EXPECT_EQ(json["image"]["segments"][2]["memory_bytes"], 0x3000);
   EXPECT_EQ(json["image"]["segments"][2]["rights"], "rw-");
