@@ -181,6 +181,9 @@ class AddressSpace {
   /// range ends. All of it must be in areas (else kNoArea). Fails with kOutOfNodes.
   [[nodiscard]] Result<void, SpaceError> set_audit_policy(GuestPhysRange range, AuditPolicy policy);
   [[nodiscard]] const AuditLog& audit_log() const { return audit_; }
+  /// Who is told of what the audit log keeps, and of every access of the VMM's that fails; null for
+  /// nobody. Before other threads use the space, and after.
+  void set_audit_listener(AuditListener* listener) { audit_.set_listener(listener); }
 
   /// What one page fault populates from now on; as Options::fault_granule, within its bounds. Any
   /// thread; an observer may, too.

@@ -81,9 +81,11 @@ MemoryFault AddressSpace::fault_at(GuestPhysAddr at, MemoryFault::Reason reason,
                                    const Attempt& attempt) {
   if (reason == MemoryFault::Reason::kDenied) {
     audit_.count_violation();
-    if (area->audit != AuditPolicy::kOff) {
+    if (area->audit != AuditPolicy::kOff || audit_.has_listener()) {
       audit_.record(attempt.actor, attempt.range, attempt.access, AuditVerdict::kDenied);
     }
+  } else if (reason == MemoryFault::Reason::kUnmapped && audit_.has_listener()) {
+    audit_.record(attempt.actor, attempt.range, attempt.access, AuditVerdict::kUnmapped);
   }
   return MemoryFault{reason, at};
 }

@@ -22,12 +22,17 @@ std::string describe(Actor actor) {
 AuditLog::AuditLog(std::size_t capacity) : ring_(capacity) {}
 
 void AuditLog::record(Actor actor, GuestPhysRange range, Access access, AuditVerdict verdict) {
-  const std::lock_guard lock(mutex_);
-  if (!ring_.empty()) {
-    ring_.at(count_ % ring_.size()) = {
-        .sequence = count_, .actor = actor, .range = range, .access = access, .verdict = verdict};
+  AuditRecord record{.actor = actor, .range = range, .access = access, .verdict = verdict};
+  {
+    const std::lock_guard lock(mutex_);
+    record.sequence = count_++;
+    if (!ring_.empty()) {
+      ring_.at(record.sequence % ring_.size()) = record;
+    }
   }
-  ++count_;
+  if (listener_ != nullptr) {
+    listener_->recorded(record);
+  }
 }
 
 std::vector<AuditRecord> AuditLog::records() const {

@@ -39,6 +39,16 @@ struct AuditRecord {
   friend bool operator==(const AuditRecord&, const AuditRecord&) = default;
 };
 
+/// Who is told of every record when it is made.
+class AuditListener {
+ public:
+  virtual ~AuditListener() = default;
+
+  /// Called by the thread that made the access, which may hold the address space's writer lock:
+  /// the space may be read, but not changed.
+  virtual void recorded(const AuditRecord& record) = 0;
+};
+
 /// Keeps the newest records. Thread-safe. Violations are counted whether or not they are recorded.
 class AuditLog {
  public:
@@ -46,6 +56,12 @@ class AuditLog {
   explicit AuditLog(std::size_t capacity);
 
   void record(Actor actor, GuestPhysRange range, Access access, AuditVerdict verdict);
+
+  /// From now on `listener`, or nobody when null, is told. Before threads use the space, and after.
+  void set_listener(AuditListener* listener) { listener_ = listener; }
+  /// True when somebody is told of accesses that fail, whatever their area's policy.
+  [[nodiscard]] bool has_listener() const { return listener_ != nullptr; }
+
   void count_violation() { violations_.fetch_add(1, std::memory_order_relaxed); }
 
   /// Oldest first.
@@ -56,6 +72,7 @@ class AuditLog {
   }
 
  private:
+  AuditListener* listener_ = nullptr;
   std::atomic<std::uint64_t> violations_ = 0;
   mutable std::mutex mutex_;  ///< guards what follows
   std::vector<AuditRecord> ring_;

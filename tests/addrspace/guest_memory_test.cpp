@@ -233,6 +233,37 @@ TEST(SpaceMemory, DeniesWhatAnAreaDoesNotAllowAndSaysWhoAsked) {
                                           .verdict = AuditVerdict::kDenied}));
 }
 
+TEST(SpaceMemory, TellsAListenerOfWatchedAndOfFailingAccesses) {
+  class Listener final : public AuditListener {
+   public:
+    void recorded(const AuditRecord& record) override { records.push_back(record); }
+    std::vector<AuditRecord> records;
+  };
+  SpaceWorld world;
+  Listener listener;
+  world.space->set_audit_listener(&listener);
+  const GuestPhysRange rom = GuestPhysRange::of(kEnd, kPageSize);
+  ASSERT_TRUE(
+      world.space->map_alloc(rom, Populate::kNow, {.name = "rom", .access = Access::read()}));
+  ASSERT_TRUE(
+      world.space->set_audit_policy(GuestPhysRange::of(kSeam, kPageSize), AuditPolicy::kAll));
+
+  ASSERT_TRUE(world.memory.write_object(kSeam + 8, std::uint32_t{7}));
+  ASSERT_TRUE(world.memory.write_object(kSeam + kPageSize, std::uint32_t{7})) << "not watched";
+  ASSERT_FALSE(world.memory.write_object(kEnd, std::uint32_t{7}));
+  ASSERT_FALSE(world.memory.read_object<std::uint16_t>(kEnd + kPageSize));
+  world.space->set_audit_listener(nullptr);
+  ASSERT_FALSE(world.memory.write_object(kEnd, std::uint32_t{7}));
+
+  constexpr Actor kDevice{.kind = Actor::Kind::kDevice, .index = 1};
+  const std::vector<AuditRecord> expected = {
+      {0, kDevice, GuestPhysRange::of(kSeam + 8, 4), Access::write(), AuditVerdict::kAllowed},
+      {1, kDevice, GuestPhysRange::of(kEnd, 4), Access::write(), AuditVerdict::kDenied},
+      {2, kDevice, GuestPhysRange::of(kEnd + kPageSize, 2), Access::read(),
+       AuditVerdict::kUnmapped}};
+  EXPECT_EQ(listener.records, expected);
+}
+
 TEST(SpaceMemory, PopulatesOnlyThePagesThatAreTouched) {
   SpaceWorld world;
   ASSERT_TRUE(world.memory.write_object(kSeam + 5 * kPageSize, std::uint32_t{7}));
