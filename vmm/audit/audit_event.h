@@ -31,6 +31,7 @@ enum class AuditOutcome : std::uint8_t {
   kAllOnes,         ///< a read that gave all ones
   kUnmapped,        ///< no memory there, and the caller was told
   kOutOfMemory,     ///< the host had none to give
+  kStopped,         ///< it ended the run, as --strict asks
 };
 
 [[nodiscard]] constexpr std::string_view name_of(AuditKind kind) {
@@ -65,6 +66,8 @@ enum class AuditOutcome : std::uint8_t {
       return "unmapped";
     case AuditOutcome::kOutOfMemory:
       return "out of memory";
+    case AuditOutcome::kStopped:
+      return "stopped";
   }
   return "?";
 }
