@@ -37,6 +37,10 @@ const char* verb(Direction direction) {
   return direction == Direction::kWrite ? "write to" : "read of";
 }
 
+Access access_of(Direction direction) {
+  return direction == Direction::kWrite ? Access::write() : Access::read();
+}
+
 Verdict unhandled(std::string reason) {
   return {.kind = VerdictKind::kUnhandledExit, .reason = std::move(reason)};
 }
@@ -58,12 +62,27 @@ std::string internal_error_words(const InternalErrorExit& exit) {
 
 }  // namespace
 
-std::optional<Verdict> ExitHandler::on(VcpuId /*vcpu*/, const PortExit& exit) {
+/// What becomes of an access that nobody claims.
+MemoryEvent::Outcome ExitHandler::unclaimed_outcome(Direction direction) const {
+  if (policy_ == UnclaimedPolicy::kStop) {
+    return MemoryEvent::Outcome::kStopped;
+  }
+  return direction == Direction::kWrite ? MemoryEvent::Outcome::kDiscarded
+                                        : MemoryEvent::Outcome::kReadOnes;
+}
+
+std::optional<Verdict> ExitHandler::on(VcpuId vcpu, const PortExit& exit) {
   // INS and OUTS repeat the access at the same port.
   for (std::size_t done = 0; done < exit.data.size(); done += exit.width.bytes()) {
     const auto data = exit.data.subspan(done, exit.width.bytes());
     if (!transfer(ports_, exit.port, exit.direction, data)) {
       ++unclaimed_count_;
+      memory_.tell_port({.actor = actor_of(vcpu),
+                         .port = exit.port,
+                         .size = exit.width.bytes(),
+                         .access = access_of(exit.direction),
+                         .outcome = unclaimed_outcome(exit.direction),
+                         .data = number_in(data)});
       if (policy_ == UnclaimedPolicy::kStop) {
         return unhandled(fmt::format("unclaimed {}-byte {} port {:#x}", exit.width.bytes(),
                                      verb(exit.direction), exit.port.value()));
@@ -104,17 +123,14 @@ std::optional<Verdict> ExitHandler::on_bus(VcpuId vcpu, const MmioExit& exit) {
     return std::nullopt;
   }
   ++unclaimed_count_;
-  const bool writes = exit.direction == Direction::kWrite;
-  const bool stops = policy_ == UnclaimedPolicy::kStop;
   memory_.tell({.kind = MemoryEvent::Kind::kUnclaimed,
                 .actor = actor_of(vcpu),
                 .gpa = exit.address,
                 .size = exit.data.size(),
-                .access = writes ? Access::write() : Access::read(),
-                .outcome = stops    ? MemoryEvent::Outcome::kStopped
-                           : writes ? MemoryEvent::Outcome::kDiscarded
-                                    : MemoryEvent::Outcome::kReadOnes});
-  if (!stops) {
+                .access = access_of(exit.direction),
+                .outcome = unclaimed_outcome(exit.direction),
+                .data = number_in(exit.data)});
+  if (policy_ == UnclaimedPolicy::kGoOn) {
     return std::nullopt;
   }
   return unhandled(fmt::format("unclaimed {}-byte {} address {:#x}", exit.data.size(),

@@ -34,6 +34,8 @@ class ExitHandler {
   [[nodiscard]] std::uint64_t unclaimed_count() const { return unclaimed_count_; }
 
  private:
+  [[nodiscard]] MemoryEvent::Outcome unclaimed_outcome(Direction direction) const;
+
   std::optional<Verdict> on(VcpuId vcpu, const PortExit& exit);
   std::optional<Verdict> on(VcpuId vcpu, const MmioExit& exit);
   std::optional<Verdict> on_bus(VcpuId vcpu, const MmioExit& exit);

@@ -10,14 +10,30 @@
 
 namespace nestling {
 
+namespace {
+
+std::vector<SlotMirror::Trap> traps_for(const WatchList* watches) {
+  std::vector<SlotMirror::Trap> traps;
+  if (watches != nullptr) {
+    for (const WatchRange& watched : watches->ranges()) {
+      traps.push_back({watched.pages(), watched.access});
+    }
+  }
+  return traps;
+}
+
+}  // namespace
+
 LiveMemory::LiveMemory(const GuestMemoryConfig& config, const LiveMemoryWiring& wiring,
                        MemoryPlan plan)
     : wiring_(wiring),
       plan_(std::move(plan)),
       limit_(config.limit),
       slots_(wiring.vm),
-      exits_(wiring.ram.space(),
-             {.vcpu_count = wiring.vcpu_count, .denied = wiring.denied, .sink = wiring.events}) {}
+      exits_(wiring.ram.space(), {.vcpu_count = wiring.vcpu_count,
+                                  .denied = wiring.denied,
+                                  .sink = wiring.events,
+                                  .watches = wiring.watches}) {}
 
 LiveMemory::~LiveMemory() {
   AddressSpace& space = wiring_.ram.space();
@@ -75,7 +91,8 @@ Result<void> LiveMemory::start(const GuestMemoryConfig& config) {
       space, slots_, gate_,
       SlotMirror::Options{
           .shows = plan_.path == LazyPath::kMmio ? Shows::kPopulated : Shows::kAreas,
-          .gate = plan_.path == LazyPath::kUffd ? Gate::kForNewSlots : Gate::kForCuts});
+          .gate = plan_.path == LazyPath::kUffd ? Gate::kForNewSlots : Gate::kForCuts,
+          .traps = traps_for(wiring_.watches)});
   const bool pages_in_host =
       plan_.path != LazyPath::kFault &&
       (plan_.path != LazyPath::kUffd || plan_.granule >= bytes_of(PageSize::k2MiB));

@@ -38,6 +38,8 @@ struct LiveMemoryWiring {
   UnclaimedPolicy denied = UnclaimedPolicy::kGoOn;
   /// Null for nobody.
   MemoryEventSink* events = nullptr;
+  /// Whose accesses are to be exits, and told; null for none.
+  const WatchList* watches = nullptr;
   /// Ends the run, from any thread, when there is no memory to give.
   std::function<void(Verdict)> stop_run;
   const Log& log;

@@ -1,7 +1,9 @@
-// MemoryEvent: something that happened to guest memory and that somebody may want to know of.
+// MemoryEvent: something that happened to guest memory and that somebody may want to know of; and
+// PortEvent, its like for ports.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "addrspace/access.h"
@@ -34,8 +36,22 @@ struct MemoryEvent {
   std::uint64_t size = 0;  ///< bytes; 0 where only the page is known
   Access access;           ///< none where it is not known which
   Outcome outcome = Outcome::kPopulated;
+  /// What an access of at most 8 bytes moved, little-endian, where that is known.
+  std::optional<std::uint64_t> data = std::nullopt;
 
   friend bool operator==(const MemoryEvent&, const MemoryEvent&) = default;
+};
+
+/// One access of a port that no device claims.
+struct PortEvent {
+  Actor actor;
+  Port port;
+  std::uint64_t size = 0;  ///< bytes
+  Access access;
+  MemoryEvent::Outcome outcome = MemoryEvent::Outcome::kDiscarded;
+  std::optional<std::uint64_t> data = std::nullopt;  ///< as for memory
+
+  friend bool operator==(const PortEvent&, const PortEvent&) = default;
 };
 
 [[nodiscard]] constexpr std::string_view name_of(MemoryEvent::Kind kind) {
@@ -79,6 +95,7 @@ class MemoryEventSink {
   virtual ~MemoryEventSink() = default;
 
   virtual void tell(const MemoryEvent& event) = 0;
+  virtual void tell_port(const PortEvent& /*event*/) {}
 };
 
 }  // namespace nestling

@@ -98,6 +98,28 @@ Verdict MemoryExits::out_of_memory(GuestPhysAddr address) const {
   return {.kind = VerdictKind::kHostRefused, .reason = shortage_words(space_, address)};
 }
 
+std::optional<std::uint64_t> number_in(std::span<const std::byte> data) {
+  std::uint64_t number = 0;
+  if (data.size() > sizeof number) {
+    return std::nullopt;
+  }
+  std::memcpy(&number, data.data(), data.size());
+  return number;
+}
+
+void MemoryExits::tell_if_watched(const Attempt& attempt, std::span<const std::byte> data) const {
+  if (options_.watches != nullptr &&
+      options_.watches->hit_by(attempt.range, attempt.access) != nullptr) {
+    tell({.kind = MemoryEvent::Kind::kWatch,
+          .actor = attempt.actor,
+          .gpa = attempt.range.start(),
+          .size = attempt.range.size(),
+          .access = attempt.access,
+          .outcome = MemoryEvent::Outcome::kCompleted,
+          .data = number_in(data)});
+  }
+}
+
 MemoryExits::Piece MemoryExits::deny(const Attempt& attempt, std::span<std::byte> data) {
   const bool writes = attempt.access == Access::write();
   (writes ? denied_writes_ : denied_reads_).fetch_add(1, std::memory_order_relaxed);
@@ -112,7 +134,8 @@ MemoryExits::Piece MemoryExits::deny(const Attempt& attempt, std::span<std::byte
         .access = attempt.access,
         .outcome = stops    ? MemoryEvent::Outcome::kStopped
                    : writes ? MemoryEvent::Outcome::kDiscarded
-                            : MemoryEvent::Outcome::kReadOnes});
+                            : MemoryEvent::Outcome::kReadOnes,
+        .data = number_in(data)});
   Piece piece{.size = data.size(), .verdict = std::nullopt};
   if (stops) {
     piece.verdict = Verdict{.kind = VerdictKind::kUnhandledExit,
@@ -182,6 +205,7 @@ MemoryExits::Piece MemoryExits::access(VcpuId vcpu, GuestPhysAddr address, Direc
     move_bytes(span, data.subspan(done, span.size()), direction);
     done += span.size();
   }
+  tell_if_watched(attempt, data);
   return {.size = data.size(), .verdict = std::nullopt};
 }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "addrspace/address_space.h"
+#include "vmm/audit/watch_list.h"
 #include "vmm/exit.h"
 #include "vmm/memory/memory_event.h"
 #include "vmm/unclaimed_policy.h"
@@ -27,6 +28,9 @@ class MemoryExits {
     UnclaimedPolicy denied = UnclaimedPolicy::kGoOn;
     /// Who wants to know; null for nobody. Must outlive this.
     MemoryEventSink* sink = nullptr;
+    /// Accesses that are told though nothing is special about them; null for none. Must outlive
+    /// this.
+    const WatchList* watches = nullptr;
   };
   /// Exits by what they came to.
   struct Statistics {
@@ -76,6 +80,12 @@ class MemoryExits {
   /// How much is resident, and how much the host has left: for a run that the host ends.
   [[nodiscard]] std::string residency_words() const;
 
+  void tell_port(const PortEvent& event) const {
+    if (options_.sink != nullptr) {
+      options_.sink->tell_port(event);
+    }
+  }
+
   [[nodiscard]] Statistics statistics() const;
 
  private:
@@ -91,6 +101,7 @@ class MemoryExits {
   };
 
   [[nodiscard]] std::optional<Area> area_at(GuestPhysAddr address) const;
+  void tell_if_watched(const Attempt& attempt, std::span<const std::byte> data) const;
   [[nodiscard]] Piece deny(const Attempt& attempt, std::span<std::byte> data);
   [[nodiscard]] Result<FaultOutcome, Verdict> fault(const Attempt& attempt);
   [[nodiscard]] Verdict out_of_memory(GuestPhysAddr address) const;
@@ -106,6 +117,9 @@ class MemoryExits {
   std::atomic<std::uint64_t> denied_reads_ = 0;
   std::atomic<std::uint64_t> denied_writes_ = 0;
 };
+
+/// The number that at most 8 bytes make, little-endian; nothing for more.
+[[nodiscard]] std::optional<std::uint64_t> number_in(std::span<const std::byte> data);
 
 /// Why guest memory at `address` cannot be populated, with what is resident.
 [[nodiscard]] std::string shortage_words(AddressSpace& space, GuestPhysAddr address);

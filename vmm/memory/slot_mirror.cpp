@@ -39,7 +39,7 @@ SlotMirror::SlotMirror(AddressSpace& space, SlotTable& table, RunGate& gate, Opt
     : space_(space),
       table_(table),
       gate_(gate),
-      options_(options),
+      options_(std::move(options)),
       slot_limit_(table.slot_limit()) {
   space_.add_observer(*this);
 }
@@ -208,7 +208,45 @@ Result<void> SlotMirror::follow_protect(const ViewChange& change) {
   return {};
 }
 
+/// What of `shown` a guest may reach without an exit, ascending.
+std::vector<SlotMirror::Shown> SlotMirror::without_trapped(const Shown& shown) const {
+  std::vector<Shown> pieces = {shown};
+  for (const Trap& trap : options_.traps) {
+    std::vector<Shown> next;
+    for (const Shown& piece : pieces) {
+      const auto trapped = piece.guest.intersection(trap.pages);
+      if (!trapped) {
+        next.push_back(piece);
+        continue;
+      }
+      const auto append = [&](GuestPhysAddr start, std::uint64_t size, SlotRights rights) {
+        if (size != 0) {
+          const auto part = GuestPhysRange::of(start, size);
+          next.push_back({part, host_of(piece.host, piece.guest, part), rights});
+        }
+      };
+      append(piece.guest.start(), trapped->start().offset_from(piece.guest.start()), piece.rights);
+      if (!trap.access.allows(Access::read())) {
+        append(trapped->start(), trapped->size(), SlotRights::kReadOnly);
+      }
+      const std::uint64_t behind = piece.guest.last().offset_from(trapped->last());
+      append(piece.guest.start() + (piece.guest.size() - behind), behind, piece.rights);
+    }
+    pieces = std::move(next);
+  }
+  return pieces;
+}
+
 Result<void> SlotMirror::show(const Shown& shown) {
+  for (const Shown& piece : without_trapped(shown)) {
+    if (auto done = show_in_one_slot(piece); !done) {
+      return done;
+    }
+  }
+  return {};
+}
+
+Result<void> SlotMirror::show_in_one_slot(const Shown& shown) {
   if (slots_.size() >= slot_limit_) {
     return failure(no_slot_left(shown.guest));
   }
@@ -308,7 +346,10 @@ void SlotMirror::roll_back() {
 std::vector<SlotMirror::Shown> SlotMirror::wanted() const {
   std::vector<Shown> runs;
   const auto append = [&](GuestPhysRange guest, HostPhysAddr host, SlotRights rights) {
-    runs.push_back({guest, space_.pool().bytes(HostPhysRange::of(host, guest.size())), rights});
+    const auto bytes = space_.pool().bytes(HostPhysRange::of(host, guest.size()));
+    for (const Shown& piece : without_trapped({guest, bytes, rights})) {
+      runs.push_back(piece);
+    }
   };
   space_.visit_areas(space_.range(), [&](const Area& area) {
     const auto rights = rights_for(area.access, area.type);

@@ -40,9 +40,16 @@ class SlotMirror final : public ViewObserver {
     kForNewSlots,  ///< for new areas too: KVM waits, when it adds a slot, for page faults of
                    ///< running vCPUs, and who serves those may wait for the address space
   };
+  /// Pages whose accesses of these kinds are to be exits, whatever their areas allow: a trapped
+  /// write makes a slot read-only, a trapped read leaves no slot, so that every access is an exit.
+  struct Trap {
+    GuestPhysRange pages;  ///< page-aligned
+    Access access;
+  };
   struct Options {
     Shows shows = Shows::kAreas;
     Gate gate = Gate::kForCuts;
+    std::vector<Trap> traps = {};
   };
   struct Statistics {
     std::uint64_t slots = 0;       ///< in use
@@ -92,7 +99,9 @@ class SlotMirror final : public ViewObserver {
   [[nodiscard]] Error no_slot_left(GuestPhysRange range) const;
   [[nodiscard]] Result<void> follow(const ViewChange& change);
   [[nodiscard]] Result<void> follow_protect(const ViewChange& change);
+  [[nodiscard]] std::vector<Shown> without_trapped(const Shown& shown) const;
   [[nodiscard]] Result<void> show(const Shown& shown);
+  [[nodiscard]] Result<void> show_in_one_slot(const Shown& shown);
   [[nodiscard]] Result<void> hide(MemorySlot slot);
   [[nodiscard]] Result<void> cut(GuestPhysRange range);
   void roll_back();

@@ -74,6 +74,36 @@ TEST_F(MemoryExitsTest, PopulatesWhatIsTouchedAndMovesItsBytes) {
   EXPECT_EQ(recorder.seen.front(), first);
 }
 
+TEST_F(MemoryExitsTest, TellsOfWatchedBytesWithWhatWasMoved) {
+  const WatchList watches({{guest(kRam + 8, 4), Access::write(), "word"}});
+  MemoryExits watching(*space, {.sink = &recorder, .watches = &watches});
+  ASSERT_TRUE(space->populate(guest(kRam, kPageSize)));
+  const auto access = [&](std::uint64_t at, Direction direction, std::size_t size) {
+    recorder.seen.clear();
+    std::array<std::byte, 16> data{std::byte{0x34}, std::byte{0x12}};
+    EXPECT_EQ(
+        watching.access(VcpuId{0}, GuestPhysAddr(at), direction, std::span(data).first(size)).size,
+        size);
+    std::erase_if(recorder.seen,
+                  [](const MemoryEvent& event) { return event.kind != MemoryEvent::Kind::kWatch; });
+    return recorder.seen;
+  };
+  const MemoryEvent hit{.kind = MemoryEvent::Kind::kWatch,
+                        .actor = actor_of(VcpuId{0}),
+                        .gpa = GuestPhysAddr(kRam + 10),
+                        .size = 2,
+                        .access = Access::write(),
+                        .outcome = MemoryEvent::Outcome::kCompleted,
+                        .data = 0x1234};
+  EXPECT_EQ(access(kRam + 10, Direction::kWrite, 2), std::vector<MemoryEvent>{hit});
+  EXPECT_TRUE(access(kRam + 10, Direction::kRead, 2).empty());
+  EXPECT_TRUE(access(kRam + 12, Direction::kWrite, 2).empty());
+  EXPECT_TRUE(access(kRam + 6, Direction::kWrite, 2).empty());
+  const auto straddling = access(kRam, Direction::kWrite, 16);
+  ASSERT_EQ(straddling.size(), 1U);
+  EXPECT_EQ(straddling.front().data, std::nullopt) << "more than a number holds";
+}
+
 TEST_F(MemoryExitsTest, IsExactForEveryWidthAtEveryOffsetAcrossThePages) {
   for (std::size_t width = 1; width <= 8; ++width) {
     for (std::uint64_t at = kRam + kPageSize - 9; at < kRam + kPageSize + 2; ++at) {

@@ -21,10 +21,11 @@ using Shows = SlotMirror::Shows;
 
 /// A space whose slots a mirror keeps in a fake table.
 struct Mirrored : SpaceFixture {
-  explicit Mirrored(Shows shows, std::uint32_t limit = 512)
+  explicit Mirrored(Shows shows, std::uint32_t limit = 512,
+                    std::vector<SlotMirror::Trap> traps = {})
       : SpaceFixture({.range = guest(0, 64 * kGiB), .fault_granule = kPageSize}),
         table(limit),
-        mirror(*space, table, gate, {.shows = shows}) {}
+        mirror(*space, table, gate, {.shows = shows, .traps = std::move(traps)}) {}
 
   [[nodiscard]] std::string defect() const {
     if (table.broken_rules != 0) {
@@ -182,6 +183,35 @@ TEST(SlotMirror, PopulatesMoreAtATimeBeforeSlotsRunOut) {
   }
 }
 
+std::vector<SlotMirror::Trap> traps() {
+  return {{guest(8 * kPageSize, 2 * kPageSize), Access::write()},
+          {guest(9 * kPageSize, 2 * kPageSize), Access::read()},
+          {guest(20 * kPageSize, kPageSize), Access::read_write()}};
+}
+
+TEST(SlotMirror, LeavesTrappedPagesToExits) {
+  for (const Shows shows : {Shows::kAreas, Shows::kPopulated}) {
+    Mirrored world(shows, 512, traps());
+    ASSERT_TRUE(
+        world.space->map_alloc(guest(0, 24 * kPageSize), Populate::kOnTouch, {.name = "ram"}));
+    ASSERT_TRUE(world.space->populate(guest(0, 24 * kPageSize)));
+    EXPECT_EQ(world.table.count(), 4U);
+    for (std::uint64_t page = 0; page < 24; ++page) {
+      const auto slot = world.table.at(GuestPhysAddr(page * kPageSize));
+      const bool reads_trapped = page == 9 || page == 10 || page == 20;
+      ASSERT_EQ(slot.has_value(), !reads_trapped) << page;
+      if (slot) {
+        EXPECT_TRUE(world.reaches(page * kPageSize)) << page;
+        EXPECT_EQ(slot->rights, page == 8 ? SlotRights::kReadOnly : SlotRights::kReadWrite) << page;
+      }
+    }
+    EXPECT_EQ(world.defect(), "");
+    ASSERT_TRUE(world.space->unmap(guest(7 * kPageSize, 15 * kPageSize)));
+    EXPECT_EQ(world.table.count(), 2U);
+    EXPECT_EQ(world.defect(), "");
+  }
+}
+
 /// One random operation on `space`, on few enough addresses that they meet.
 void random_operation(AddressSpace& space, std::mt19937_64& random, HostPhysAddr frames) {
   constexpr std::uint64_t kPages = 24;
@@ -225,7 +255,8 @@ TEST_P(SlotMirrorModel, EqualsTheViewAfterAnyOperations) {
   std::mt19937_64 random(2026);
   for (int run = 0; run < 20; ++run) {
     // With few slots many operations are refused half way.
-    Mirrored world(GetParam(), run % 2 == 0 ? 512 : 4);
+    Mirrored world(GetParam(), run % 2 == 0 ? 512 : 4,
+                   run % 3 == 0 ? traps() : std::vector<SlotMirror::Trap>());
     const HostPhysAddr frames = world.frames(PageSize::k4KiB, 24);
     for (int step = 0; step < 150; ++step) {
       random_operation(*world.space, random, frames);
@@ -239,7 +270,7 @@ TEST_P(SlotMirrorModel, EqualsTheViewAfterAnyOperations) {
 TEST_P(SlotMirrorModel, ChangesNothingWhicheverCallOfKvmFails) {
   std::mt19937_64 random(7);
   for (int run = 0; run < 200; ++run) {
-    Mirrored world(GetParam());
+    Mirrored world(GetParam(), 512, run % 3 == 0 ? traps() : std::vector<SlotMirror::Trap>());
     const HostPhysAddr frames = world.frames(PageSize::k4KiB, 24);
     for (int step = 0; step < 6; ++step) {
       random_operation(*world.space, random, frames);
