@@ -73,6 +73,9 @@ struct Postmortem {
   std::string hang_reason = {};
   /// Registers, bytes at the instruction, page walks, backtrace, last exits; ends with a newline.
   std::string report;
+  /// What the processor reads to run the next instruction: entries of page tables, and the
+  /// instruction where they lead to it.
+  std::vector<GuestPhysAddr> instruction_path = {};
 };
 
 /// Fails with kHostRefused when the registers cannot be read.

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "vmm/area_option.h"
+#include "vmm/audit/watch_list.h"
 #include "vmm/doctor_command.h"
 #include "vmm/inspect_command.h"
 #include "vmm/machine.h"
@@ -146,6 +147,8 @@ struct RunArguments {
   std::string map;
   std::string report_path;
   std::string trace_path;
+  std::string audit_path;
+  std::vector<std::string> watches;
 
   CLI::App* add_to(CLI::App& app) {
     CLI::App* command = app.add_subcommand("run", "boot a kernel and say how it ended");
@@ -155,6 +158,7 @@ struct RunArguments {
     add_memory_options(*command);
     add_area_options(*command);
     add_output_options(*command);
+    add_audit_options(*command);
     return command;
   }
 
@@ -183,6 +187,14 @@ struct RunArguments {
     }
     if (!trace_path.empty()) {
       options.trace_path = trace_path;
+    }
+    if (!audit_path.empty()) {
+      options.audit_path = audit_path;
+    }
+    for (const std::string& text : watches) {
+      if (auto watch = parse_watch(text)) {
+        options.watches.push_back(*std::move(watch));
+      }
     }
     return options;
   }
@@ -335,6 +347,38 @@ struct RunArguments {
         ->default_str("plain")
         ->group(kGroup);
     command.add_flag("-v,--verbose", verbose, "say more about what the run does")->group(kGroup);
+  }
+
+  void add_audit_options(CLI::App& command) {
+    constexpr const char* kGroup = "What is shown";
+    CLI::Option* const audit =
+        command
+            .add_option(
+                "--audit", audit_path,
+                "write who touched memory that was missing, denied, unclaimed or watched to "
+                "this file, a line of JSON each")
+            ->type_name("PATH")
+            ->group(kGroup);
+    command
+        .add_option("--watch", watches,
+                    "have accesses of this memory in the audit: 0x200000-0x200fff:rw, "
+                    "0x200000+4K:w, a symbol of the kernel or SYMBOL+SIZE:r; may be repeated")
+        ->check([](const std::string& text) {
+          const auto watch = parse_watch(text);
+          return watch ? std::string() : watch.error().message;
+        })
+        ->needs(audit)
+        ->allow_extra_args(false)
+        ->type_name("RANGE[:r|w|rw]")
+        ->group(kGroup);
+    command
+        .add_option("--audit-limit", options.audit_limit,
+                    "write this many events at most, and count the rest")
+        ->check(saying(CLI::PositiveNumber, "give a number of events"))
+        ->needs(audit)
+        ->type_name("COUNT")
+        ->default_str("")
+        ->group(kGroup);
   }
 };
 

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "boot/open_image.h"
+#include "vmm/audit/watch_list.h"
 #include "vmm/exit_handler.h"
 #include "vmm/memory/guest_memory_config.h"
 #include "vmm/verdict.h"
@@ -48,6 +49,9 @@ struct RunOptions {
   std::string kvm_device = "/dev/kvm";
   std::optional<std::string> report_path;  ///< --json
   std::optional<std::string> trace_path;   ///< --trace-exits
+  std::optional<std::string> audit_path;   ///< --audit
+  std::uint64_t audit_limit = UINT64_MAX;  ///< events
+  std::vector<WatchRequest> watches;
   Verbosity verbosity = Verbosity::kNormal;
   /// The process's arguments, for the report.
   std::vector<std::string> arguments;

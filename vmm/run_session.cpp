@@ -82,6 +82,37 @@ Result<void> RunSession::open_trace() {
   return {};
 }
 
+Result<void> RunSession::open_audit(const Image& image,
+                                    std::chrono::steady_clock::time_point start) {
+  if (!options_.audit_path) {
+    return {};
+  }
+  symbols_ = std::make_unique<LazySymbols>(image, log_);
+  std::vector<WatchRange> ranges;
+  for (const WatchRequest& request : options_.watches) {
+    auto range = locate(request, image, request.symbol.empty() ? SymbolTable() : symbols_->table());
+    if (!range) {
+      return failure(range.error());
+    }
+    ranges.push_back(*std::move(range));
+  }
+  watches_ = WatchList(std::move(ranges));
+  auto audit = AuditTrail::create(
+      {.path = *options_.audit_path,
+       .limit = options_.audit_limit,
+       .start = start,
+       .symbol_at = [this](GuestVirtAddr address) { return symbols_->table().describe(address); }});
+  if (!audit) {
+    return failure(audit.error());
+  }
+  audit_ = *std::move(audit);
+  return {};
+}
+
+std::optional<AuditCounts> RunSession::audit_counts() const {
+  return audit_ == nullptr ? std::nullopt : std::optional(audit_->counts());
+}
+
 int RunSession::input_descriptor() const {
   if (options_.console.kind != ConsoleTarget::Kind::kStdio || is_null_input(STDIN_FILENO)) {
     return -1;
@@ -101,6 +132,9 @@ Result<Verdict> RunSession::run(const KvmSystem& kvm, const Image& image,
   if (auto done = open_trace(); !done) {
     return failure(done.error());
   }
+  if (auto done = open_audit(image, start); !done) {
+    return failure(done.error());
+  }
   const MachineConfig config{.memory = options_.memory,
                              .vcpu_count = options_.vcpu_count,
                              .irqchip = irqchip_for(options_, image.needs),
@@ -108,9 +142,13 @@ Result<Verdict> RunSession::run(const KvmSystem& kvm, const Image& image,
                              .exit_code_style = options_.exit_code_style,
                              .command_line = options_.command_line,
                              .test_device = options_.test_device};
-  auto machine = Machine::create(
-      kvm, image, config,
-      {.console = *console_, .console_room = *this, .trace = trace_.get(), .log = log_});
+  auto machine = Machine::create(kvm, image, config,
+                                 {.console = *console_,
+                                  .console_room = *this,
+                                  .trace = trace_.get(),
+                                  .audit = audit_.get(),
+                                  .watches = &watches_,
+                                  .log = log_});
   if (!machine) {
     return failure(machine.error());
   }
@@ -148,6 +186,11 @@ void RunSession::finish_outputs(Verdict& verdict) {
   }
   if (trace_ != nullptr) {
     if (const auto done = trace_->finish(); !done) {
+      verdict = with_lost_output(std::move(verdict), done.error());
+    }
+  }
+  if (audit_ != nullptr) {
+    if (const auto done = audit_->finish(); !done) {
       verdict = with_lost_output(std::move(verdict), done.error());
     }
   }

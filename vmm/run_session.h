@@ -13,6 +13,9 @@
 #include "base/result.h"
 #include "boot/image.h"
 #include "devices/room_listener.h"
+#include "vmm/audit/audit_trail.h"
+#include "vmm/audit/lazy_symbols.h"
+#include "vmm/audit/watch_list.h"
 #include "vmm/console_keys.h"
 #include "vmm/console_output.h"
 #include "vmm/control_loop.h"
@@ -43,12 +46,17 @@ class RunSession final : private ControlEvents, private RoomListener {
 
   /// After run() succeeded.
   [[nodiscard]] Machine& machine() { return *machine_; }
+  [[nodiscard]] const WatchList& watches() const { return watches_; }
+  /// What came of the audit; nothing without one.
+  [[nodiscard]] std::optional<AuditCounts> audit_counts() const;
   /// What the guest wrote last, perhaps an unfinished line; empty when it wrote nothing.
   [[nodiscard]] std::string last_console_line() const;
 
  private:
   [[nodiscard]] Result<void> open_console();
   [[nodiscard]] Result<void> open_trace();
+  [[nodiscard]] Result<void> open_audit(const Image& image,
+                                        std::chrono::steady_clock::time_point start);
   [[nodiscard]] int input_descriptor() const;
   void finish_outputs(Verdict& verdict);
   void send_typed();
@@ -65,6 +73,9 @@ class RunSession final : private ControlEvents, private RoomListener {
   UniqueFd console_file_;
   std::unique_ptr<ConsoleOutput> console_;
   std::unique_ptr<ExitTrace> trace_;
+  std::unique_ptr<LazySymbols> symbols_;
+  std::unique_ptr<AuditTrail> audit_;
+  WatchList watches_;
   std::unique_ptr<Machine> machine_;
 
   // The control loop's own.

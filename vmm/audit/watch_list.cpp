@@ -174,4 +174,19 @@ const WatchRange* WatchList::hit_by(GuestPhysRange bytes, Access access) const {
   return found == ranges_.end() ? nullptr : &*found;
 }
 
+std::string WatchList::obstacle_on(std::span<const GuestPhysAddr> path) const {
+  for (const WatchRange& watched : ranges_) {
+    const auto found = std::find_if(path.begin(), path.end(), [&](GuestPhysAddr address) {
+      return watched.access.allows(Access::read()) && watched.pages().contains(address);
+    });
+    if (found != path.end()) {
+      return fmt::format(
+          "; --watch {} traps reads of the page at {:#x}, and KVM neither runs code "
+          "nor walks page tables in such a page: watch writes only, or less of it",
+          watched.text, found->aligned_down(kPageSize).value());
+    }
+  }
+  return {};
+}
+
 }  // namespace nestling

@@ -36,6 +36,13 @@ struct WatchRange {
   GuestPhysRange range;
   Access access;
   std::string text;  ///< as the user wrote it
+
+  /// The whole pages that it has a part in.
+  [[nodiscard]] GuestPhysRange pages() const {
+    const GuestPhysAddr first = range.start().aligned_down(kPageSize);
+    return GuestPhysRange::of(first,
+                              range.last().aligned_down(kPageSize).offset_from(first) + kPageSize);
+  }
 };
 
 /// Where `request` is in guest memory: a symbol is where `image` loads it. Fails with kUsage when
@@ -51,6 +58,10 @@ class WatchList {
 
   [[nodiscard]] bool is_empty() const { return ranges_.empty(); }
   [[nodiscard]] std::span<const WatchRange> ranges() const { return ranges_; }
+
+  /// Words for a guest that came to an end where the processor itself reads `path`: code and page
+  /// tables cannot be in pages whose reads are trapped. Empty when none is.
+  [[nodiscard]] std::string obstacle_on(std::span<const GuestPhysAddr> path) const;
 
   /// The first range that an access of `bytes` hits, or null: a byte in common, and a right.
   [[nodiscard]] const WatchRange* hit_by(GuestPhysRange bytes, Access access) const;

@@ -7,7 +7,9 @@
 
 #include "boot/x86_64/prepare_boot.h"
 #include "boot/x86_64/ram_layout.h"
+#include "vmm/access_origin.h"
 #include "vmm/kvm_api.h"
+#include "vmm/x86_64/access_origin.h"
 #include "vmm/x86_64/cpuid.h"
 #include "vmm/x86_64/crash_report.h"
 #include "vmm/x86_64/guest_view.h"
@@ -103,6 +105,23 @@ std::array<GuestPhysRange, 2> instruction_at(const Vcpu& vcpu, GuestMemory& memo
   return pieces;
 }
 
+namespace {
+
+std::vector<GuestPhysAddr> instruction_path(const x86_64::CrashScene& scene) {
+  x86_64::GuestView view(scene.cpu, scene.memory, scene.features);
+  const x86_64::GuestWalk walk = view.walk(view.instruction(), AccessKind::kExecute);
+  std::vector<GuestPhysAddr> path;
+  for (const WalkStep& step : walk.trace.steps()) {
+    path.push_back(step.location().address);
+  }
+  if (walk.outcome) {
+    path.push_back(walk.outcome->gpa);
+  }
+  return path;
+}
+
+}  // namespace
+
 Result<Postmortem> examine(const StoppedVcpu& stopped) {
   const auto cpu = x86_64::read_cpu_state(stopped.vcpu);
   if (!cpu) {
@@ -118,7 +137,36 @@ Result<Postmortem> examine(const StoppedVcpu& stopped) {
                                  .last_console_line = stopped.last_console_line};
   return Postmortem{.location = x86_64::location(scene),
                     .shutdown_reason = x86_64::triple_fault_reason(scene),
-                    .report = x86_64::crash_report(scene)};
+                    .report = x86_64::crash_report(scene),
+                    .instruction_path = instruction_path(scene)};
+}
+
+namespace {
+
+/// Memory as it is: nothing is populated, and who looks is the vCPU.
+class MemoryAsItIs final : public GuestMemory {
+ public:
+  MemoryAsItIs(AddressSpace& space, Actor actor) : space_(space), actor_(actor) {}
+
+  [[nodiscard]] Result<SpanList, MemoryFault> spans(GuestPhysRange range, Access access) override {
+    return space_.translated_byte_buffer(range, access, Unpopulated::kFails, actor_);
+  }
+
+ private:
+  AddressSpace& space_;
+  Actor actor_;
+};
+
+}  // namespace
+
+AccessOrigin origin_of_access(const Vcpu& vcpu, AddressSpace& space, const AccessSeen& seen) {
+  const auto cpu = x86_64::read_cpu_state(vcpu);
+  if (!cpu) {
+    return {};
+  }
+  MemoryAsItIs memory(space, {.kind = Actor::Kind::kVcpu, .index = vcpu.id()});
+  x86_64::GuestView view(*cpu, memory, x86_64::paging_features());
+  return x86_64::origin_of_access(view, seen);
 }
 
 }  // namespace nestling

@@ -184,6 +184,17 @@ TEST(WatchList, IsHitByOneByteInCommonAndARightInCommon) {
   EXPECT_EQ(hit(bytes(0, UINT64_MAX), Access::read_write()), "first");
 }
 
+TEST(WatchList, ExplainsWhyCodeAndPageTablesCannotBeInATrappedPage) {
+  const WatchList list({{bytes(0x1ff8, 0x10), Access::read_write(), "edge:rw"},
+                        {bytes(0x5000, 4), Access::write(), "writes:w"}});
+  const std::vector<GuestPhysAddr> path = {GuestPhysAddr(0x5000), GuestPhysAddr(0x2abc)};
+  EXPECT_EQ(list.obstacle_on(path),
+            "; --watch edge:rw traps reads of the page at 0x2000, and KVM neither runs code nor "
+            "walks page tables in such a page: watch writes only, or less of it");
+  EXPECT_EQ(list.obstacle_on(std::span(path).first(1)), "");
+  EXPECT_EQ(list.obstacle_on({}), "");
+}
+
 TEST(WatchList, IsHitByNothingWhenEmpty) {
   EXPECT_TRUE(WatchList().is_empty());
   EXPECT_EQ(WatchList().hit_by(bytes(0, UINT64_MAX), Access::all()), nullptr);
