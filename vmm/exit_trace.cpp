@@ -23,6 +23,8 @@ constexpr std::string_view kTrailer = "\n]}\n";
 constexpr int kProcess = 1;
 
 constexpr std::uint32_t track(std::uint32_t vcpu) { return vcpu + 1; }
+/// Behind all vCPUs there can be.
+constexpr std::uint32_t kPagerTrack = 1000;
 
 /// Text from outside as a JSON string.
 std::string quoted(std::string_view text) {
@@ -88,24 +90,51 @@ ExitTrace::~ExitTrace() {
   }
 }
 
-void ExitTrace::name_track(std::uint32_t vcpu) {
-  if (std::find(named_tracks_.begin(), named_tracks_.end(), vcpu) != named_tracks_.end()) {
+void ExitTrace::name_track(std::uint32_t track, std::string_view name) {
+  if (std::find(named_tracks_.begin(), named_tracks_.end(), track) != named_tracks_.end()) {
     return;
   }
-  named_tracks_.push_back(vcpu);
+  named_tracks_.push_back(track);
   fmt::format_to(std::back_inserter(buffer_),
                  ",\n{{\"ph\":\"M\",\"pid\":{},\"tid\":{},\"name\":\"thread_name\","
-                 "\"args\":{{\"name\":\"vCPU {}\"}}}}",
-                 kProcess, track(vcpu), vcpu);
+                 "\"args\":{{\"name\":\"{}\"}}}}",
+                 kProcess, track, name);
+}
+
+void ExitTrace::flush_when_full() {
+  if (buffer_.size() >= kFlushAt) {
+    flush();
+  }
+}
+
+void ExitTrace::record(const FaultMark& fault) {
+  const std::lock_guard lock(mutex_);
+  if (!can_record()) {
+    return;
+  }
+  const std::uint32_t on = fault.vcpu ? track(*fault.vcpu) : kPagerTrack;
+  name_track(on, fault.vcpu ? fmt::format("vCPU {}", *fault.vcpu) : "pager");
+  const MemoryEvent& event = fault.event;
+  const char* const access = event.access == Access::write()     ? "write"
+                             : event.access == Access::read()    ? "read"
+                             : event.access == Access::execute() ? "fetch"
+                                                                 : "access";
+  fmt::format_to(std::back_inserter(buffer_),
+                 ",\n{{\"ph\":\"i\",\"s\":\"t\",\"pid\":{},\"tid\":{},\"ts\":{},"
+                 "\"name\":\"fault {:#x}\",\"cat\":\"fault\",\"args\":{{\"actor\":\"{}\","
+                 "\"address\":\"{:#x}\",\"access\":\"{}\",\"outcome\":\"{}\"}}}}",
+                 kProcess, on, microseconds(fault.time), event.gpa.value(), describe(event.actor),
+                 event.gpa.value(), access, nestling::name_of(event.outcome));
+  flush_when_full();
 }
 
 void ExitTrace::record(std::uint32_t vcpu, const ExitTiming& timing, const ExitRecord& exit) {
   const std::lock_guard lock(mutex_);
-  if (!fd_ || !failure_) {
+  if (!can_record()) {
     ++lost_exits_;
     return;
   }
-  name_track(vcpu);
+  name_track(track(vcpu), fmt::format("vCPU {}", vcpu));
   append_event(buffer_, vcpu, "guest", timing);
   buffer_ += '}';
   const std::string_view kind = exit_kind_name(exit.kind);
@@ -124,9 +153,7 @@ void ExitTrace::record(std::uint32_t vcpu, const ExitTiming& timing, const ExitR
                    kind, describe(exit));
   }
   ++buffered_exits_;
-  if (buffer_.size() >= kFlushAt) {
-    flush();
-  }
+  flush_when_full();
 }
 
 Result<void> ExitTrace::write_with_trailer() {

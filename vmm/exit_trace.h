@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "base/file_descriptor.h"
 #include "base/result.h"
 #include "vmm/exit_record.h"
+#include "vmm/memory/memory_event.h"
 
 namespace nestling {
 
@@ -23,6 +25,14 @@ struct ExitTiming {
   std::chrono::nanoseconds guest_start{};
   std::chrono::nanoseconds exit{};
   std::chrono::nanoseconds handled{};
+};
+
+/// Memory that came into being, or did not, at one moment of the run.
+struct FaultMark {
+  std::chrono::nanoseconds time{};
+  /// On whose track it stands; nothing for the pager's, who serves them all.
+  std::optional<std::uint32_t> vcpu;
+  MemoryEvent event;
 };
 
 /// Writes a trace file while the guest runs, through a buffer of bounded size. In a regular file
@@ -44,6 +54,9 @@ class ExitTrace {
   /// ends there and finish() says so.
   void record(std::uint32_t vcpu, const ExitTiming& timing, const ExitRecord& exit);
 
+  /// Adds a fault, as record() adds an exit.
+  void record(const FaultMark& fault);
+
   /// Writes the rest and closes the file. Fails with kHostRefused, naming the file, the reason and
   /// how many exits are in it, when some could not be written.
   [[nodiscard]] Result<void> finish();
@@ -52,7 +65,9 @@ class ExitTrace {
   ExitTrace(std::string path, UniqueFd fd, bool overwritable)
       : path_(std::move(path)), fd_(std::move(fd)), overwritable_(overwritable) {}
 
-  void name_track(std::uint32_t vcpu);
+  [[nodiscard]] bool can_record() const { return fd_ && failure_.has_value(); }
+  void name_track(std::uint32_t track, std::string_view name);
+  void flush_when_full();
   void flush();
   [[nodiscard]] Result<void> write_with_trailer();
 

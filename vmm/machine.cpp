@@ -87,13 +87,15 @@ Result<std::unique_ptr<Machine>> Machine::create(const KvmSystem& kvm, const Ima
 Result<void> Machine::assemble(const KvmSystem& kvm, const Image& image,
                                const MachineConfig& config,
                                const MachineSurroundings& surroundings) {
+  add_listeners(surroundings);
   auto memory = LiveMemory::create(
       config.memory, {.ram = *ram_,
                       .kvm = kvm,
                       .vm = vm_,
                       .vcpu_count = config.vcpu_count,
                       .denied = config.unclaimed,
-                      .events = surroundings.memory_events,
+                      .events = memory_events_.or_null(),
+                      .watches = surroundings.watches,
                       .stop_run = [this](Verdict verdict) { stop(std::move(verdict)); },
                       .log = surroundings.log});
   if (!memory) {
@@ -122,6 +124,11 @@ Result<void> Machine::assemble(const KvmSystem& kvm, const Image& image,
   handler_ = std::make_unique<ExitHandler>(platform_->ports(), platform_->mmio(), memory_->exits(),
                                            config.unclaimed);
 
+  if (audit_ != nullptr) {
+    if (auto done = audit_->listen(); !done) {
+      return done;
+    }
+  }
   std::vector<Vcpu> vcpus;
   for (std::uint32_t id = 0; id < config.vcpu_count; ++id) {
     auto vcpu = vm_.create_vcpu(id);
@@ -162,6 +169,32 @@ Result<void> Machine::assemble(const KvmSystem& kvm, const Image& image,
   return memory_->make_ready();
 }
 
+void Machine::add_listeners(const MachineSurroundings& surroundings) {
+  if (surroundings.audit != nullptr) {
+    audit_ = std::make_unique<AuditSink>(*surroundings.audit, surroundings.watches, ram_->space());
+    audit_->set_origin_of(
+        [this](std::uint32_t vcpu, const AccessSeen& seen) { return origin_of(vcpu, seen); });
+    memory_events_.add(*audit_);
+  }
+  if (surroundings.trace != nullptr) {
+    fault_trace_ = std::make_unique<FaultTrace>(
+        *surroundings.trace, [this](std::uint32_t vcpu) { return is_thread_of(vcpu); });
+    memory_events_.add(*fault_trace_);
+  }
+}
+
+bool Machine::is_thread_of(std::uint32_t vcpu) {
+  return vcpu < runners_.size() && runners_[vcpu]->runs_on_this_thread();
+}
+
+AccessOrigin Machine::origin_of(std::uint32_t vcpu, const AccessSeen& seen) {
+  // Others would wait for the vCPU to leave the guest, and it perhaps for them.
+  if (!is_thread_of(vcpu)) {
+    return {};
+  }
+  return origin_of_access(runners_[vcpu]->vcpu(), ram_->space(), seen);
+}
+
 void Machine::kick_all() {
   for (const auto& runner : runners_) {
     runner->kick();
@@ -177,6 +210,9 @@ void Machine::run_vcpu(VcpuRunner& runner, std::chrono::steady_clock::time_point
 }
 
 Verdict Machine::run(std::chrono::steady_clock::time_point start) {
+  if (fault_trace_ != nullptr) {
+    fault_trace_->begin(start);
+  }
   install_kick_signal();
   std::vector<std::thread> threads;
   for (std::size_t i = 1; i < runners_.size(); ++i) {
@@ -190,6 +226,9 @@ Verdict Machine::run(std::chrono::steady_clock::time_point start) {
   run_vcpu(*runners_.front(), start);
   for (std::thread& thread : threads) {
     thread.join();
+  }
+  if (audit_ != nullptr) {
+    audit_->stop_listening();  // whoever looks at the guest now is no part of the run
   }
   return verdicts_.verdict();
 }

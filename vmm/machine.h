@@ -13,13 +13,19 @@
 #include "boot/image.h"
 #include "devices/byte_sink.h"
 #include "devices/room_listener.h"
+#include "vmm/access_origin.h"
+#include "vmm/audit/audit_sink.h"
+#include "vmm/audit/audit_trail.h"
+#include "vmm/audit/watch_list.h"
 #include "vmm/exit_handler.h"
 #include "vmm/exit_trace.h"
+#include "vmm/fault_trace.h"
 #include "vmm/kvm_system.h"
 #include "vmm/memory/area_plan.h"
 #include "vmm/memory/guest_memory_config.h"
 #include "vmm/memory/guest_ram.h"
 #include "vmm/memory/live_memory.h"
+#include "vmm/memory/memory_event_tee.h"
 #include "vmm/platform.h"
 #include "vmm/test_bench.h"
 #include "vmm/vcpu_runner.h"
@@ -47,8 +53,10 @@ struct MachineSurroundings {
   RoomListener& console_room;
   /// Null for no trace.
   ExitTrace* trace = nullptr;
-  /// Who wants to know what happens to guest memory; null for nobody.
-  MemoryEventSink* memory_events = nullptr;
+  /// Where it is written who touched what; null for nowhere.
+  AuditTrail* audit = nullptr;
+  /// What the audit watches; null for nothing.
+  const WatchList* watches = nullptr;
   const Log& log;
 };
 
@@ -92,6 +100,9 @@ class Machine {
   [[nodiscard]] Result<void> assemble(const KvmSystem& kvm, const Image& image,
                                       const MachineConfig& config,
                                       const MachineSurroundings& surroundings);
+  void add_listeners(const MachineSurroundings& surroundings);
+  [[nodiscard]] bool is_thread_of(std::uint32_t vcpu);
+  [[nodiscard]] AccessOrigin origin_of(std::uint32_t vcpu, const AccessSeen& seen);
   void kick_all();
   void run_vcpu(VcpuRunner& runner, std::chrono::steady_clock::time_point start);
   [[nodiscard]] bool is_every_vcpu_stuck() const;
@@ -101,6 +112,9 @@ class Machine {
   Vm vm_;
   Irqchip irqchip_;
   VerdictBox verdicts_;
+  std::unique_ptr<AuditSink> audit_;
+  std::unique_ptr<FaultTrace> fault_trace_;
+  MemoryEventTee memory_events_;
   std::unique_ptr<LiveMemory> memory_;
   std::unique_ptr<TestBench> test_bench_;  // null without a test device
   std::unique_ptr<Platform> platform_;

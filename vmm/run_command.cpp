@@ -48,6 +48,7 @@ class RunCommand {
   [[nodiscard]] int finish(const Error& error);
   void complete_report(RunSession& session, const Image& image, Verdict& verdict);
   void draw_map(GuestRam& ram, Verdict& verdict);
+  void count_memory(Machine& machine);
   [[nodiscard]] std::string summary(const Verdict& verdict) const;
 
   const RunOptions& options_;
@@ -102,12 +103,27 @@ void RunCommand::draw_map(GuestRam& ram, Verdict& verdict) {
   }
 }
 
+/// Costs system calls, so only for who wants to know.
+void RunCommand::count_memory(Machine& machine) {
+  if (!options_.report_path && log_.verbosity() != Verbosity::kVerbose) {
+    return;
+  }
+  auto counted = report_on(machine.memory(), machine.ram());
+  if (counted) {
+    report_.memory = *std::move(counted);
+  } else {
+    log_.warn("{}", counted.error().message);
+  }
+}
+
 void RunCommand::complete_report(RunSession& session, const Image& image, Verdict& verdict) {
   Machine& machine = session.machine();
   report_.exits = machine.exit_counts();
   report_.unclaimed_accesses = machine.unclaimed_count();
   report_.last_console_line = session.last_console_line();
+  report_.audit = session.audit_counts();
   draw_map(machine.ram(), verdict);
+  count_memory(machine);
   if (!has_place(verdict.kind)) {
     return;
   }
@@ -139,6 +155,7 @@ void RunCommand::complete_report(RunSession& session, const Image& image, Verdic
     verdict.reason += fmt::format(" on vCPU {}", runner.vcpu().id());
   }
   if (is_crash(verdict.kind) || !postmortem->hang_reason.empty()) {
+    verdict.reason += session.watches().obstacle_on(postmortem->instruction_path);
     report_.crash_report = postmortem->report;
   }
 }
@@ -164,6 +181,9 @@ std::string RunCommand::summary(const Verdict& verdict) const {
       fmt::format("{} after {:.1f} ms, {} exits", verdict.reason, elapsed.count(), exits);
   if (report_.unclaimed_accesses != 0) {
     line += fmt::format(", {} unclaimed accesses", report_.unclaimed_accesses);
+  }
+  if (report_.memory && log_.verbosity() == Verbosity::kVerbose) {
+    line += "; memory: " + in_words(*report_.memory);
   }
   return line;
 }

@@ -5,6 +5,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <ctime>
 
 #include <fmt/format.h>
@@ -84,6 +85,74 @@ Json exits(const ExitCounts& counts) {
   return json;
 }
 
+/// "already_present": a name as a key.
+std::string key(std::string_view name) {
+  std::string text(name);
+  std::replace(text.begin(), text.end(), ' ', '_');
+  return text;
+}
+
+Json faults(const MemoryReport& report) {
+  Json by_outcome = Json::object();
+  std::uint64_t total = 0;
+  for (const FaultOutcome outcome : kFaultOutcomes) {
+    by_outcome[key(name_of(outcome))] = report.space.faults_of(outcome);
+    total += report.space.faults_of(outcome);
+  }
+  const MemoryExits::Statistics& exits = report.live.exits;
+  Json json;
+  json["total"] = total;
+  json["by_outcome"] = by_outcome;
+  json["exits"] = {{"populated", exits.populated},       {"completed", exits.completed},
+                   {"fetches", exits.fetches},           {"memory_faults", exits.faults},
+                   {"denied_reads", exits.denied_reads}, {"denied_writes", exits.denied_writes}};
+  json["pager"] = nullptr;
+  if (const auto& pager = report.live.pager) {
+    json["pager"] = {{"faults", pager->faults},
+                     {"populated", pager->populated},
+                     {"present", pager->present},
+                     {"refused", pager->refused},
+                     {"strays", pager->strays}};
+  }
+  return json;
+}
+
+Json memory(const std::optional<MemoryReport>& report) {
+  if (!report) {
+    return {};
+  }
+  const SpaceStatistics& space = report->space;
+  const SlotMirror::Statistics& slots = report->live.slots;
+  Json json;
+  json["path"] = name_of(report->live.path);
+  json["path_reason"] = report->live.reason;
+  json["granule_bytes"] = report->live.granule;
+  json["limit_bytes"] = or_null(report->live.limit);
+  json["host_page_bytes"] = report->host_page_size;
+  json["areas"] = space.areas;
+  json["mapped_bytes"] = space.mapped;
+  json["resident_bytes"] = {{"total", space.resident.total()},
+                            {"4K", space.resident[PageSize::k4KiB]},
+                            {"2M", space.resident[PageSize::k2MiB]},
+                            {"1G", space.resident[PageSize::k1GiB]}};
+  json["table_bytes"] = space.table_bytes;
+  json["slots"] = {{"in_use", slots.slots},
+                   {"peak", slots.slots_peak},
+                   {"limit", slots.slot_limit},
+                   {"added", slots.added},
+                   {"removed", slots.removed}};
+  json["faults"] = faults(*report);
+  json["violations"] = space.violations;
+  return json;
+}
+
+Json audit(const std::optional<AuditCounts>& counts) {
+  if (!counts) {
+    return {};
+  }
+  return {{"recorded", counts->recorded}, {"left_out", counts->left_out}, {"lost", counts->lost}};
+}
+
 Json host() {
   Json json;
   utsname system{};
@@ -135,6 +204,8 @@ std::string to_json(const RunReport& report) {
   json["unclaimed_accesses"] = report.unclaimed_accesses;
   json["kernel"] = {{"path", report.kernel_path}, {"command_line", report.command_line}};
   json["machine"] = {{"memory_bytes", report.memory_bytes}, {"vcpus", report.vcpu_count}};
+  json["memory"] = memory(report.memory);
+  json["audit"] = audit(report.audit);
   json["last_console_line"] = report.last_console_line;
   json["crash_report"] = report.crash_report.empty() ? Json() : Json(report.crash_report);
   json["nestling"] = {{"version", report.nestling_version},

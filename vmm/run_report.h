@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "base/result.h"
+#include "vmm/audit/audit_trail.h"
 #include "vmm/exit.h"
+#include "vmm/memory_report.h"
 #include "vmm/verdict.h"
 
 namespace nestling {
@@ -49,6 +51,10 @@ struct RunReport {
   /// Of guest RAM.
   std::uint64_t memory_bytes = 0;
   std::uint32_t vcpu_count = 1;
+  /// Absent where the machine was not made.
+  std::optional<MemoryReport> memory;
+  /// Absent without an audit.
+  std::optional<AuditCounts> audit;
   /// The process's own, without its name.
   std::vector<std::string> arguments;
   std::string nestling_version;

@@ -108,6 +108,43 @@ TEST(ExitTrace, GivesEachVcpuOneTrack) {
   EXPECT_EQ(events, (std::map<int, int>{{1, 200}, {2, 200}, {3, 200}}));
 }
 
+TEST(ExitTrace, ShowsFaultsInsideExitsAndThoseOfThePagerOnATrackOfItsOwn) {
+  const TemporaryFolder folder;
+  auto trace = ExitTrace::create(folder.file("trace.json"), "lazy");
+  ASSERT_TRUE(trace);
+  const MemoryEvent event{.kind = MemoryEvent::Kind::kFault,
+                          .actor = {.kind = Actor::Kind::kVcpu, .index = 1},
+                          .gpa = GuestPhysAddr(0x20'0000),
+                          .size = 4,
+                          .access = Access::write(),
+                          .outcome = MemoryEvent::Outcome::kPopulated};
+  (*trace)->record({.time = nanoseconds(4000), .vcpu = 1, .event = event});
+  (*trace)->record({.time = nanoseconds(5500), .vcpu = std::nullopt, .event = event});
+  (*trace)->record(1, kTiming, kUartWrite);
+  ASSERT_TRUE((*trace)->finish());
+  const auto json = nlohmann::json::parse(file_contents(folder.file("trace.json")));
+  std::map<int, std::string> tracks;
+  std::vector<nlohmann::json> faults;
+  for (const auto& each : json["traceEvents"]) {
+    if (each["name"] == "thread_name") {
+      EXPECT_TRUE(tracks.emplace(each["tid"], each["args"]["name"]).second);
+    } else if (each["ph"] == "i") {
+      faults.push_back(each);
+    }
+  }
+  EXPECT_EQ(tracks, (std::map<int, std::string>{{2, "vCPU 1"}, {1000, "pager"}}));
+  ASSERT_EQ(faults.size(), 2U);
+  EXPECT_EQ(faults[0]["tid"], 2);
+  EXPECT_DOUBLE_EQ(faults[0]["ts"].get<double>(), 4.0);
+  EXPECT_EQ(faults[0]["cat"], "fault");
+  EXPECT_EQ(faults[0]["name"], "fault 0x200000");
+  EXPECT_EQ(faults[0]["args"], (nlohmann::json{{"actor", "vcpu 1"},
+                                               {"address", "0x200000"},
+                                               {"access", "write"},
+                                               {"outcome", "populated"}}));
+  EXPECT_EQ(faults[1]["tid"], 1000);
+}
+
 TEST(ExitTrace, IsCompleteJsonWhileTheRunGoesOn) {
   const TemporaryFolder folder;
   auto trace = ExitTrace::create(folder.file("trace.json"), "killed");

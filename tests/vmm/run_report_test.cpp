@@ -109,6 +109,64 @@ TEST(RunReport, NamesEveryErrorWithItsExitCode) {
   EXPECT_EQ(outcome(ErrorKind::kHostRefused), "host-refused 71");
 }
 
+/// 24 KiB of 128 MiB in small pages, by the pager.
+MemoryReport paged_memory() {
+  MemoryReport report;
+  report.space.areas = 2;
+  report.space.mapped = 128ULL << 20;
+  report.space.resident[PageSize::k4KiB] = 0x6000;
+  report.space.resident[PageSize::k2MiB] = 2ULL << 20;
+  report.space.table_bytes = 0x5000;
+  report.space.faults[static_cast<std::size_t>(FaultOutcome::kResolved)] = 5;
+  report.space.faults[static_cast<std::size_t>(FaultOutcome::kAlreadyPresent)] = 2;
+  report.space.violations = 1;
+  report.live.path = LazyPath::kUffd;
+  report.live.reason = "as asked";
+  report.live.granule = 0x1000;
+  report.live.exits.denied_writes = 1;
+  report.live.slots.slots = 3;
+  report.live.slots.slot_limit = 509;
+  report.live.pager = UffdPager::Statistics{.faults = 7, .populated = 5, .present = 2};
+  report.host_page_size = 4096;
+  return report;
+}
+
+TEST(RunReport, CountsMemoryAndFaults) {
+  RunReport report = hello_report();
+  EXPECT_TRUE(json::parse(to_json(report))["memory"].is_null());
+  EXPECT_TRUE(json::parse(to_json(report))["audit"].is_null());
+  report.memory = paged_memory();
+  report.audit = AuditCounts{.recorded = 4, .left_out = 3, .lost = 0};
+  const json parsed = json::parse(to_json(report));
+  const json& memory = parsed["memory"];
+  EXPECT_EQ(memory["path"], "uffd");
+  EXPECT_EQ(memory["path_reason"], "as asked");
+  EXPECT_EQ(memory["granule_bytes"], 4096);
+  EXPECT_TRUE(memory["limit_bytes"].is_null());
+  EXPECT_EQ(memory["mapped_bytes"], 134'217'728);
+  EXPECT_EQ(memory["resident_bytes"],
+            (json{{"total", 0x20'6000}, {"4K", 0x6000}, {"2M", 0x20'0000}, {"1G", 0}}));
+  EXPECT_EQ(memory["table_bytes"], 0x5000);
+  EXPECT_EQ(memory["slots"]["in_use"], 3);
+  EXPECT_EQ(memory["slots"]["limit"], 509);
+  EXPECT_EQ(memory["faults"]["total"], 7);
+  EXPECT_EQ(memory["faults"]["by_outcome"]["resolved"], 5);
+  EXPECT_EQ(memory["faults"]["by_outcome"]["already_present"], 2);
+  EXPECT_EQ(memory["faults"]["exits"]["denied_writes"], 1);
+  EXPECT_EQ(memory["faults"]["pager"]["populated"], 5);
+  EXPECT_EQ(memory["violations"], 1);
+  EXPECT_EQ(parsed["audit"], (json{{"recorded", 4}, {"left_out", 3}, {"lost", 0}}));
+}
+
+TEST(MemoryReport, SaysTheSameInWords) {
+  EXPECT_EQ(in_words(paged_memory()),
+            "2.02 MiB of 128 MiB resident (1x2M 6x4K) in 2 areas, 20 KiB of tables, 3 slots, lazy "
+            "uffd: 7 faults");
+  EXPECT_EQ(in_words(MemoryReport{}),
+            "0 B of 0 B resident (no pages) in 0 areas, 0 B of tables, 0 slots, lazy "
+            "host: 0 faults");
+}
+
 TEST(RunReport, StaysJsonWhateverBytesTheGuestPrints) {
   RunReport report = hello_report();
   std::string every_byte;
