@@ -247,6 +247,16 @@ bool Machine::is_every_vcpu_stuck() const {
   });
 }
 
+/// The last question, because it takes every vCPU out of the guest.
+bool Machine::may_hidden_timer_wake() const {
+  memory_->gate().close();
+  const bool may_wake = std::any_of(runners_.begin(), runners_.end(), [&](const auto& runner) {
+    return platform_->may_have_hidden_timer(runner->vcpu());
+  });
+  memory_->gate().open();
+  return may_wake;
+}
+
 void Machine::look_for_hang() {
   if (irqchip_ == Irqchip::kAbsent || verdicts_.is_decided()) {
     return;  // without interrupt controllers HLT itself is the exit that says it
@@ -255,7 +265,7 @@ void Machine::look_for_hang() {
   // vCPU, which then answers that it is not stuck.
   quiet_rounds_ = platform_->may_interrupt() ? 0 : quiet_rounds_ + 1;
   constexpr std::uint64_t kRoundsToBeSure = 3;
-  if (quiet_rounds_ >= kRoundsToBeSure && is_every_vcpu_stuck()) {
+  if (quiet_rounds_ >= kRoundsToBeSure && is_every_vcpu_stuck() && !may_hidden_timer_wake()) {
     stop({.kind = VerdictKind::kHang,
           .reason = "hang: every vCPU is halted, and nothing can wake one"});
     return;

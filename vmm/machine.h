@@ -106,6 +106,7 @@ class Machine {
   void kick_all();
   void run_vcpu(VcpuRunner& runner, std::chrono::steady_clock::time_point start);
   [[nodiscard]] bool is_every_vcpu_stuck() const;
+  [[nodiscard]] bool may_hidden_timer_wake() const;
 
   AreaPlan areas_;
   std::unique_ptr<GuestRam> ram_;

@@ -54,6 +54,10 @@ class Platform {
   /// all of them. Fails with kHostRefused.
   [[nodiscard]] virtual Result<void> complete() = 0;
 
+  /// Whether a timer of this vCPU's, of which KVM tells nothing, may still wake it. Any thread may
+  /// call it while every vCPU is out of the guest.
+  [[nodiscard]] virtual bool may_have_hidden_timer(const Vcpu& /*vcpu*/) const { return false; }
+
   /// True while something other than a vCPU can raise an interrupt. Any thread may call it.
   [[nodiscard]] virtual bool may_interrupt() const = 0;
 };

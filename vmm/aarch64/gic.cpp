@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <optional>
 
+#include "boot/aarch64/device_tree.h"
 #include "guest/abi.h"
 #include "vmm/kvm_api.h"
 #include "vmm/kvm_system.h"
@@ -92,6 +93,27 @@ Result<void> Gic::complete() const {
     return failure(host_error(fmt::format("starting the {}", name_of(version_)), errno));
   }
   return {};
+}
+
+bool Gic::may_pass(const Vcpu& vcpu, std::uint32_t intid) const {
+  // ISENABLER0, of the redistributor's second frame, or banked in a GICv2's distributor.
+  constexpr std::uint64_t kV3Enabled = 0x1'0100;
+  constexpr std::uint64_t kV2Enabled = 0x100;
+  std::uint32_t enabled = 0;
+  kvm_device_attr attribute{};
+  if (version_ == GicVersion::kV3) {
+    attribute.group = KVM_DEV_ARM_VGIC_GRP_REDIST_REGS;
+    attribute.attr =
+        std::uint64_t{cpu_affinity(vcpu.id())} << KVM_DEV_ARM_VGIC_V3_MPIDR_SHIFT | kV3Enabled;
+  } else {
+    attribute.group = KVM_DEV_ARM_VGIC_GRP_DIST_REGS;
+    attribute.attr = std::uint64_t{vcpu.id()} << KVM_DEV_ARM_VGIC_CPUID_SHIFT | kV2Enabled;
+  }
+  attribute.addr = reinterpret_cast<std::uintptr_t>(&enabled);
+  if (kvm_ioctl(fd_.get(), KVM_GET_DEVICE_ATTR, &attribute) < 0) {
+    return true;
+  }
+  return (enabled >> intid & 1) != 0;
 }
 
 std::vector<DeviceEntry> Gic::device_list() const {

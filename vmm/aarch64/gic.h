@@ -39,6 +39,10 @@ class Gic {
   /// kHostRefused.
   [[nodiscard]] Result<void> complete() const;
 
+  /// False when the private interrupt `intid` (below 32) of `vcpu` is not enabled. True where the
+  /// host does not tell. While every vCPU is out of the guest.
+  [[nodiscard]] bool may_pass(const Vcpu& vcpu, std::uint32_t intid) const;
+
   [[nodiscard]] GicVersion version() const { return version_; }
   /// Its parts, for boot-info and device tree.
   [[nodiscard]] std::vector<DeviceEntry> device_list() const;

@@ -19,12 +19,14 @@ bool is_behind_wait(aarch64::GuestView& view) {
          kWaitForInterrupt;
 }
 
-/// True when this timer is to raise its interrupt, or raises it already.
+/// True when this timer is to raise its interrupt, or raises it already. False too where KVM does
+/// not tell, as it did not always of the physical timer: Platform::may_have_hidden_timer() is for
+/// that.
 bool may_fire(const Vcpu& vcpu, aarch64::RegisterId control) {
   constexpr std::uint64_t kEnabled = 1;
   constexpr std::uint64_t kMasked = 2;
   const auto value = aarch64::read_register(vcpu, control);
-  return !value || (*value & (kEnabled | kMasked)) == kEnabled;
+  return value && (*value & (kEnabled | kMasked)) == kEnabled;
 }
 
 }  // namespace

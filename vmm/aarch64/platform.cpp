@@ -13,6 +13,8 @@
 #include "guest/abi.h"
 #include "vmm/aarch64/fault_registers.h"
 #include "vmm/aarch64/gic.h"
+#include "vmm/aarch64/register_id.h"
+#include "vmm/aarch64/vcpu_state.h"
 #include "vmm/kvm_api.h"
 #include "vmm/kvm_system.h"
 #include "vmm/timer_thread.h"
@@ -60,6 +62,11 @@ class ArmPlatform final : public Platform {
     return pl011_.may_interrupt() || rtc_.may_interrupt();
   }
   [[nodiscard]] Result<void> complete() override { return gic_.complete(); }
+  /// The physical timer, where KVM does not tell of it, counts unless its interrupt is disabled.
+  [[nodiscard]] bool may_have_hidden_timer(const Vcpu& vcpu) const override {
+    return !aarch64::read_register(vcpu, aarch64::kPhysicalTimerControl) &&
+           gic_.may_pass(vcpu, guest::kIntidPhysicalTimer);
+  }
 
  private:
   Gic gic_;
