@@ -227,29 +227,37 @@ FaultResult AddressSpace::fault_locked(GuestPhysAddr gpa, Access access) {
     return {*known, {}};
   }
   const Area& area = *areas_.find(guard, gpa);
-  GuestPhysRange part = block_around(gpa, fault_granule(), area.range);
-  missing_.clear();
-  committed_.clear();
-  changes_.clear();
-  if (commit_missing(area, part)) {
-    // Near the limit: the one page that is needed.
-    uncommit_missing();
-    part = block_around(gpa, kPageSize, area.range);
-    if (commit_missing(area, part)) {
+  const auto populate_block = [&](GuestPhysRange block) {
+    missing_.clear();
+    committed_.clear();
+    changes_.clear();
+    Refusal refusal = commit_missing(area, block);
+    if (!refusal) {
+      refusal = ask_about_missing(block);
+    }
+    if (!refusal) {
+      refusal = populate_one(area, block);
+    }
+    if (refusal) {
       uncommit_missing();
-      return {FaultOutcome::kOutOfMemory, {}};
+    }
+    return refusal;
+  };
+  const GuestPhysRange block = block_around(gpa, fault_granule(), area.range);
+  Refusal refusal = populate_block(block);
+  if (!refusal) {
+    return {FaultOutcome::kResolved, block};
+  }
+  // Near a limit: the one page that is needed.
+  const GuestPhysRange page = block_around(gpa, kPageSize, area.range);
+  if (page != block) {
+    refusal = populate_block(page);
+    if (!refusal) {
+      return {FaultOutcome::kResolved, page};
     }
   }
-  Refusal refusal = ask_about_missing(part);
-  if (!refusal) {
-    refusal = populate_one(area, part);
-  }
-  if (refusal) {
-    uncommit_missing();
-    const bool is_refused = refusal->reason == Reason::kRefused;
-    return {is_refused ? FaultOutcome::kRefused : FaultOutcome::kOutOfMemory, {}};
-  }
-  return {FaultOutcome::kResolved, part};
+  const bool is_refused = refusal->reason == Reason::kRefused;
+  return {is_refused ? FaultOutcome::kRefused : FaultOutcome::kOutOfMemory, {}};
 }
 
 FaultResult AddressSpace::count_fault(FaultResult result, GuestPhysAddr gpa, Access access,

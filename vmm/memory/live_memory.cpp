@@ -40,6 +40,7 @@ LiveMemory::~LiveMemory() {
   if (frames_ != nullptr) {
     space.remove_observer(*frames_);
   }
+  space.remove_observer(pins_);
   if (watch_ != nullptr) {
     space.remove_observer(*watch_);
   }
@@ -68,6 +69,7 @@ Result<void> LiveMemory::start(const GuestMemoryConfig& config) {
   if (plan_.path != LazyPath::kHost) {
     space.add_observer(*watch_);
   }
+  space.add_observer(pins_);
   if (plan_.path == LazyPath::kUffd) {
     auto pager = UffdPager::start(space, std::move(plan_.page_faults),
                                   {.sink = wiring_.events, .stop_run = wiring_.stop_run});

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "vmm/kvm_system.h"
+#include "vmm/memory/frame_pins.h"
 #include "vmm/memory/guest_memory_config.h"
 #include "vmm/memory/guest_ram.h"
 #include "vmm/memory/memory_event.h"
@@ -104,6 +105,7 @@ class LiveMemory {
   // Observers of the space, in the order in which they are told; each removes itself, or is removed
   // by the destructor.
   std::unique_ptr<MemoryWatch> watch_;
+  FramePins pins_;
   std::unique_ptr<ViewObserver> frames_;
   std::unique_ptr<UffdPager> pager_;
   std::unique_ptr<SlotMirror> mirror_;

@@ -1,5 +1,5 @@
-// What keeps the host's pages in step with the view: hidden frames, the host's own paging, and the
-// watch over what the host has left.
+// What keeps the host's pages in step with the view: hidden frames, the host's own paging, pins of
+// aliased frames, and the watch over what the host has left.
 #include <unistd.h>
 
 #include <array>
@@ -10,6 +10,7 @@
 
 #include "tests/support/space_fixture.h"
 #include "tests/support/temporary_folder.h"
+#include "vmm/memory/frame_pins.h"
 #include "vmm/memory/hidden_frames.h"
 #include "vmm/memory/host_paging.h"
 #include "vmm/memory/memory_watch.h"
@@ -72,6 +73,32 @@ TEST(HostPaging, GivesBackWhatTheGuestTouchedBehindTheView) {
   ASSERT_TRUE(world.space->unmap(guest(0, kMiB)));
   EXPECT_EQ(ram[5 * kPageSize], std::byte{0}) << "the frames' next user must find zeros";
   world.space->remove_observer(paging);
+}
+
+TEST(FramePins, KeepsFramesThatAnAliasShowsFromGoingAway) {
+  SpaceFixture world(kSmallGranule);
+  FramePins pins;
+  world.space->add_observer(pins);
+  ASSERT_TRUE(world.space->map_alloc(guest(0, kMiB), Populate::kNow, {.name = "ram"}));
+  const HostPhysAddr frames = *world.space->translate(GuestPhysAddr(8 * kPageSize));
+  ASSERT_TRUE(world.space->map_linear(guest(kGiB, 4 * kPageSize), frames, {.name = "alias"}));
+  const auto before = world.snapshot();
+  const auto refused = world.space->discard(guest(0, 9 * kPageSize));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().detail,
+            "frames of guest memory at 0x0, 0x9000 bytes, are shown at 0x40000000 too; unmap that "
+            "first");
+  EXPECT_FALSE(world.space->unmap(guest(11 * kPageSize, kPageSize)));
+  EXPECT_EQ(world.snapshot(), before);
+  EXPECT_TRUE(world.space->discard(guest(0, 8 * kPageSize)));
+  // With the middle of the alias gone, only its ends are shown twice.
+  ASSERT_TRUE(world.space->unmap(guest(kGiB + kPageSize, 2 * kPageSize)));
+  EXPECT_TRUE(world.space->discard(guest(9 * kPageSize, 2 * kPageSize)));
+  EXPECT_FALSE(world.space->discard(guest(8 * kPageSize, kPageSize)));
+  EXPECT_FALSE(world.space->discard(guest(11 * kPageSize, kPageSize)));
+  ASSERT_TRUE(world.space->unmap(guest(kGiB, 4 * kPageSize)));
+  EXPECT_TRUE(world.space->unmap(guest(0, kMiB)));
+  world.space->remove_observer(pins);
 }
 
 /// A host of 8 GiB with so much available.
