@@ -115,6 +115,8 @@ bool Userfault::install_huge_page(std::span<std::byte> block) {
   return false;
 }
 
+// Nobody is woken: each who waits has a fault of its own that wait() tells, and goes on when that
+// is answered, and counted.
 Result<void> Userfault::install_zeros(std::span<std::byte> memory) {
   constexpr std::uint64_t kHugePage = bytes_of(PageSize::k2MiB);
   for (std::uint64_t done = 0; done < memory.size();) {
@@ -127,7 +129,7 @@ Result<void> Userfault::install_zeros(std::span<std::byte> memory) {
     uffdio_copy copy{.dst = address_of(memory) + done,
                      .src = address_of(zeros_.bytes()),
                      .len = std::min<std::uint64_t>(kZeros, memory.size() - done),
-                     .mode = 0,
+                     .mode = UFFDIO_COPY_MODE_DONTWAKE,
                      .copy = 0};
     if (ioctl(fd_.get(), UFFDIO_COPY, &copy) == 0) {
       done += copy.len;
@@ -137,7 +139,6 @@ Result<void> Userfault::install_zeros(std::span<std::byte> memory) {
     if (copy.copy > 0) {
       done += static_cast<std::uint64_t>(copy.copy);
     } else if (refused == EEXIST) {
-      wake(memory.subspan(done, kPageSize));
       done += kPageSize;
     } else if (refused == EAGAIN) {
       sched_yield();  // the address space is being changed
