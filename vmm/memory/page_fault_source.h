@@ -34,9 +34,10 @@ class PageFaultSource {
   /// No longer; lets go who waits. Fails with kHostRefused.
   [[nodiscard]] virtual Result<void> unwatch(std::span<std::byte> memory) = 0;
 
-  /// Gives every page of `memory` that is not there a frame of zeros. Pages that are there keep their
-  /// bytes. Who waits for one may be let go here, and is at the latest by wake(). What is taken from the host afterwards must be watched
-  /// again first. Fails with kHostRefused, perhaps half way.
+  /// Gives every page of `memory` that is not there a frame of zeros. Pages that are there keep
+  /// their bytes. Who waits for one may be let go here, and is at the latest by wake(). What is
+  /// taken from the host afterwards must be watched again first. Fails with kHostRefused, perhaps
+  /// half way.
   [[nodiscard]] virtual Result<void> install_zeros(std::span<std::byte> memory) = 0;
   /// Lets go who waits for pages of `memory`: to touch it again.
   virtual void wake(std::span<std::byte> memory) = 0;

@@ -128,7 +128,7 @@ void SlotMirror::changed(const ViewChange& change) {
   if (kChecksEveryChange &&
       (slots_.size() < kManySlots || added_.load(std::memory_order_relaxed) % kManySlots == 0)) {
     const std::optional<std::string> found = defect();
-    check(!found, "memory slots and view differ");
+    check(!found, found ? std::string_view(*found) : std::string_view());
   }
 }
 

@@ -1,8 +1,10 @@
 // From a host address that somebody touched to a populated guest page.
 #include "vmm/memory/uffd_pager.h"
 
+#include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/thread.h"
@@ -10,10 +12,31 @@
 
 namespace nestling {
 
+namespace {
+
+/// While it lives, this thread and those it starts take no signals: they are for others.
+class SignalsHeld {
+ public:
+  SignalsHeld() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~SignalsHeld() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  SignalsHeld(const SignalsHeld&) = delete;
+  SignalsHeld& operator=(const SignalsHeld&) = delete;
+
+ private:
+  sigset_t before_{};
+};
+
+}  // namespace
+
 Result<std::unique_ptr<UffdPager>> UffdPager::start(AddressSpace& space,
                                                     std::unique_ptr<PageFaultSource> source,
                                                     Options options) {
   std::unique_ptr<UffdPager> pager(new UffdPager(space, std::move(source), std::move(options)));
+  const SignalsHeld held;
   auto thread = start_thread("page faults", [&each = *pager] { each.serve_all(); });
   if (!thread) {
     return failure(thread.error());
@@ -40,10 +63,11 @@ void UffdPager::name_this_thread(Actor actor) {
 }
 
 Actor UffdPager::actor_of_thread(pid_t thread) const {
-  for (const NamedThread& named : threads_) {
-    const pid_t known = named.thread.load(std::memory_order_acquire);
-    if (known == thread) {
-      return named.actor;
+  const std::size_t count =
+      std::min(thread_count_.load(std::memory_order_relaxed), threads_.size());
+  for (std::size_t i = 0; i < count; ++i) {
+    if (threads_.at(i).thread.load(std::memory_order_acquire) == thread) {
+      return threads_.at(i).actor;
     }
   }
   return {.kind = Actor::Kind::kVmm};

@@ -1,6 +1,9 @@
 // The pager: with made-up faults for what may go wrong, and with the host's own userfaultfd.
 #include "vmm/memory/uffd_pager.h"
 
+#include <signal.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <cstring>
 #include <random>
@@ -207,6 +210,29 @@ TEST_F(UserfaultTest, GivesWholeBlocksToTheHostAndSeesTheirFaultsAgainAfterADisc
   EXPECT_EQ(settled(*world->pager).faults, 2U);
   EXPECT_EQ(world->resident(), 2 * kMiB);
   ASSERT_TRUE(world->space->unmap(guest(0, kGiB)));
+}
+
+TEST_F(UserfaultTest, LeavesSignalsToOtherThreads) {
+  const auto world = make_paged();
+  if (world == nullptr) {
+    return;
+  }
+  // Held back here, it would go to any thread that takes it.
+  static std::atomic<bool> was_taken = false;
+  struct sigaction action {};
+  action.sa_handler = [](int /*signal*/) { was_taken = true; };
+  struct sigaction before {};
+  ASSERT_EQ(sigaction(SIGTERM, &action, &before), 0);
+  sigset_t held;
+  sigemptyset(&held);
+  sigaddset(&held, SIGTERM);
+  ASSERT_EQ(pthread_sigmask(SIG_BLOCK, &held, nullptr), 0);
+  kill(getpid(), SIGTERM);
+  const timespec patience{.tv_sec = 5, .tv_nsec = 0};
+  EXPECT_EQ(sigtimedwait(&held, nullptr, &patience), SIGTERM);
+  EXPECT_FALSE(was_taken);
+  pthread_sigmask(SIG_UNBLOCK, &held, nullptr);
+  sigaction(SIGTERM, &before, nullptr);
 }
 
 TEST_F(UserfaultTest, FaultsAgainAfterADiscardAndFindsZeros) {
