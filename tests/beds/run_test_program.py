@@ -9,6 +9,7 @@ failed; 1 when the program passed without having run a test.
 """
 
 import argparse
+import os
 import pathlib
 import sys
 import xml.etree.ElementTree
@@ -41,6 +42,8 @@ def main():
              "--cpus", options.cpus, "--at", options.program,
              "--env", f"NESTLING_TIME_SCALE={options.time_scale}",
              "--env", f"GTEST_OUTPUT=xml:{RESULTS}", "--get", f"{RESULTS}:{options.results}"]
+    if "NESTLING_NIGHTLY" in os.environ:
+        words += ["--env", "NESTLING_NIGHTLY=1"]
     for file in options.put:
         words += ["--put", f"{file}:{file}"]
     status = command.main([*words, options.program])

@@ -2,13 +2,16 @@
 // paths those are.
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <string>
 #include <vector>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
+#include "addrspace/address.h"
 #include "tests/program/program_test.h"
 #include "tests/support/temporary_folder.h"
 
@@ -162,6 +165,57 @@ void races_for_pages(const Path& path) {
   }
 }
 
+/// A storm of faults: by night every page of 1 GiB, for minutes.
+struct Storm {
+  std::uint64_t pages = 1024;
+  std::uint64_t rounds = 3;
+  std::string memory = "128M";
+};
+
+Storm storm_of_tonight() {
+  if (std::getenv("NESTLING_NIGHTLY") == nullptr) {
+    return {};
+  }
+  return {.pages = 262'144, .rounds = 4, .memory = "1200M"};
+}
+
+void survives_a_storm_of_faults(const Path& path) {
+  const Storm storm = storm_of_tonight();
+  const TemporaryFolder folder;
+  ProgramCall call;
+  call.path = program_path();
+  call.arguments = {"run", kernel_path("fault-storm")};
+  for (const std::string& option : options_of(path)) {
+    call.arguments.push_back(option);
+  }
+  call.arguments.insert(
+      call.arguments.end(),
+      {"--cpus", "2", "--memory", storm.memory, "--json", folder.file("report"), "--cmdline",
+       fmt::format("pages={} rounds={}", storm.pages, storm.rounds)});
+  call.timeout = std::chrono::minutes(storm.pages > 1024 ? 110 : 1);
+  const ProgramEnd end = end_of(call);
+  expect_exit_code(end, 0);
+  expect_contains(end.output, fmt::format("{} rounds of {} pages, 2 CPUs, nothing lost\n",
+                                          storm.rounds, storm.pages));
+  if (is(path, "off")) {
+    return;  // where nothing is counted
+  }
+  // What is resident in the end are the pages of the last round and little else: nothing leaked.
+  const auto report = nlohmann::json::parse(file_contents(folder.file("report")), nullptr, false);
+  ASSERT_FALSE(report.is_discarded());
+  const auto& memory = report.at("memory");
+  constexpr std::uint64_t kOthers = 8 << 20;  // the kernel's, what was handed to it, granules
+  const auto resident = memory.at("resident_bytes").at("total").get<std::uint64_t>();
+  EXPECT_GE(resident, storm.pages * kPageSize);
+  EXPECT_LE(resident, storm.pages * kPageSize + kOthers);
+  if (has_small_granule(path)) {
+    // Each page came into being once a round, whoever was there first.
+    const auto populated = memory.at("faults").at("by_outcome").at("resolved").get<std::uint64_t>();
+    EXPECT_LE(populated, storm.pages * storm.rounds + kOthers / kPageSize);
+    EXPECT_GE(populated, storm.pages * storm.rounds / 2);  // the device brought some
+  }
+}
+
 /// Not every architecture executes what untouched memory holds.
 bool is_untouched_memory_code() { return std::ifstream(kernel_path("lazy-code")).good(); }
 
@@ -220,6 +274,7 @@ TEST_P(LazyGuest, FetchesFromMemoryThatNobodyTouched) {
   fetches_from_memory_that_nobody_touched(GetParam());
 }
 TEST_P(LazyGuest, FindsNoMemoryInAHole) { finds_no_memory_in_a_hole(GetParam()); }
+TEST_P(LazyGuest, SurvivesAStormOfFaults) { survives_a_storm_of_faults(GetParam()); }
 TEST_P(LazyGuest, RunsInUserMode) { runs_in_user_mode(GetParam()); }
 
 using FaultPaths = GuestTest;
@@ -239,6 +294,7 @@ TEST_F(FaultPaths, OfMemoryFaultExitsServeEveryGuestOrAreRefusedWithAReason) {
   finds_zeros_where_memory_was_given_back(kMemoryFaults);
   has_a_large_bss(kMemoryFaults);
   races_for_pages(kMemoryFaults);
+  survives_a_storm_of_faults(kMemoryFaults);
   if (is_untouched_memory_code()) {
     fetches_from_memory_that_nobody_touched(kMemoryFaults);
   }
