@@ -83,7 +83,17 @@ void AuditSink::record(AuditEvent event, const AccessSeen& seen) {
   trail_.record(std::move(event));
 }
 
+/// In a trapped page every access is an exit, and finds memory that is there.
+bool AuditSink::is_only_a_trap(const MemoryEvent& event) const {
+  return event.kind == MemoryEvent::Kind::kFault &&
+         event.outcome == MemoryEvent::Outcome::kPresent && watches_ != nullptr &&
+         watches_->traps(event.gpa);
+}
+
 void AuditSink::tell(const MemoryEvent& event) {
+  if (is_only_a_trap(event)) {
+    return;
+  }
   record(
       {.kind = kind_of(event.kind),
        .outcome = outcome_of(event.outcome),

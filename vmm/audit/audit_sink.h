@@ -45,6 +45,7 @@ class AuditSink final : public MemoryEventSink, public AuditListener {
   void recorded(const AuditRecord& record) override;
 
  private:
+  [[nodiscard]] bool is_only_a_trap(const MemoryEvent& event) const;
   [[nodiscard]] std::string area_at(GuestPhysAddr address) const;
   [[nodiscard]] std::string watch_hit_by(GuestPhysAddr start, std::uint64_t size,
                                          Access access) const;

@@ -174,6 +174,11 @@ const WatchRange* WatchList::hit_by(GuestPhysRange bytes, Access access) const {
   return found == ranges_.end() ? nullptr : &*found;
 }
 
+bool WatchList::traps(GuestPhysAddr address) const {
+  return std::any_of(ranges_.begin(), ranges_.end(),
+                     [&](const WatchRange& watched) { return watched.pages().contains(address); });
+}
+
 std::string WatchList::obstacle_on(std::span<const GuestPhysAddr> path) const {
   for (const WatchRange& watched : ranges_) {
     const auto found = std::find_if(path.begin(), path.end(), [&](GuestPhysAddr address) {

@@ -59,6 +59,9 @@ class WatchList {
   [[nodiscard]] bool is_empty() const { return ranges_.empty(); }
   [[nodiscard]] std::span<const WatchRange> ranges() const { return ranges_; }
 
+  /// True when `address` is in a page with a watched byte.
+  [[nodiscard]] bool traps(GuestPhysAddr address) const;
+
   /// Words for a guest that came to an end where the processor itself reads `path`: code and page
   /// tables cannot be in pages whose reads are trapped. Empty when none is.
   [[nodiscard]] std::string obstacle_on(std::span<const GuestPhysAddr> path) const;

@@ -133,6 +133,26 @@ TEST_F(AuditSinkTest, LeavesWhatAVcpuDoesThroughTheSpaceToWhoServesItsExits) {
   EXPECT_TRUE(events().empty());
 }
 
+TEST_F(AuditSinkTest, LeavesOutThatTrappedMemoryIsThere) {
+  AuditSink sink(*trail_, &watches_, *space);
+  ASSERT_TRUE(sink.listen());
+  const auto fault = [&](std::uint64_t gpa, MemoryEvent::Outcome outcome) {
+    sink.tell({.kind = MemoryEvent::Kind::kFault,
+               .actor = actor_of(VcpuId{0}),
+               .gpa = GuestPhysAddr(gpa),
+               .size = 1,
+               .access = Access::read(),
+               .outcome = outcome});
+  };
+  fault(kRam, MemoryEvent::Outcome::kPresent);
+  fault(kRam, MemoryEvent::Outcome::kPopulated);
+  fault(kRom, MemoryEvent::Outcome::kPresent);
+  const auto found = events();
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found[0]["verdict"], "populated");
+  EXPECT_EQ(found[1]["verdict"], "already present");
+}
+
 TEST_F(AuditSinkTest, RefusesToWatchWhereNoMemoryIs) {
   const WatchList beyond{{{guest(kRom + kPageSize - 4, 8), Access::write(), "edge:w"}}};
   AuditSink sink(*trail_, &beyond, *space);
