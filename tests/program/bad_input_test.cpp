@@ -58,8 +58,9 @@ TEST_F(BadImage, IsRefusedWhenTruncated) {
 TEST_F(BadImage, IsRefusedWhenFor32Bits) { expect_refused({hello_with(4, 1), "32"}); }
 
 TEST_F(BadImage, IsRefusedWhenForAnotherMachine) {
+  constexpr char kX86 = 62;
   constexpr char kAarch64 = '\xb7';
-  expect_refused({hello_with(18, kAarch64), "e_machine"});
+  expect_refused({hello_with(18, is_arm64() ? kX86 : kAarch64), "e_machine: made for "});
 }
 
 TEST_F(BadImage, IsRefusedWhenItsEntryIsOutside) {
@@ -137,8 +138,12 @@ class FlatImage : public GuestTest {};
 TEST_F(FlatImage, RunsWhereItIsLoaded) {
   const TemporaryFolder folder;
   // mov eax, 7; out 0xf4, eax
-  folder.write("flat", std::string("\xb8\x07\x00\x00\x00\xe7\xf4", 7));
-  const ProgramEnd end = nestling({"run", folder.file("flat"), "--flat", "0x200000"});
+  const std::string x86_64("\xb8\x07\x00\x00\x00\xe7\xf4", 7);
+  // mov w0, #7; mov x1, #0xd0000000; str w0, [x1]
+  const std::string arm64("\xe0\x00\x80\x52\x01\x00\xba\xd2\x20\x00\x00\xb9", 12);
+  folder.write("flat", is_arm64() ? arm64 : x86_64);
+  const ProgramEnd end =
+      nestling({"run", folder.file("flat"), "--flat", is_arm64() ? "0x40200000" : "0x200000"});
   expect_exit_code(end, 7);
 }
 

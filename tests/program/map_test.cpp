@@ -13,7 +13,7 @@ TEST_F(MapOfRun, ListsBothAreasOfALargeGuestAndLittleOfThemResident) {
   const ProgramEnd end = run("hello", {"--memory", "4G", "--map", "text"});
   expect_exit_code(end, 0);
   expect_contains(end.errors, "0xbfffffff");
-  expect_contains(end.errors, "0x13fffffff");
+  expect_contains(end.errors, is_arm64() ? "0x17fffffff" : "0x13fffffff");
   expect_contains(end.errors, "2 areas, 4 GiB mapped, ");
   EXPECT_EQ(end.errors.find(" 0 bytes resident"), std::string::npos) << end.errors;
 }

@@ -24,6 +24,14 @@ inline std::string kernel_path(const std::string& name) {
   return std::string(NESTLING_GUESTS "/") + name;
 }
 
+/// The architecture of the program and of the kernels, as the words that messages use for it.
+inline std::string architecture() { return NESTLING_ARCHITECTURE; }
+inline bool is_arm64() { return architecture() == "aarch64"; }
+
+/// True when this architecture has the kernel `name`. Where it has not, the test that asks is
+/// skipped, for the reason that guest/CMakeLists.txt gives.
+bool has_kernel(const std::string& name);
+
 /// Runs `call`, which must at least start.
 inline ProgramEnd end_of(const ProgramCall& call) {
   auto end = run_program(call);

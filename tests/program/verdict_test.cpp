@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "tests/program/program_test.h"
 #include "tests/support/temporary_folder.h"
@@ -107,14 +108,15 @@ TEST_F(VerdictOfRun, Is80ForATripleFaultAndSaysWhere) {
   const ProgramEnd end = run("crash");
   expect_exit_code(end, 80);
   EXPECT_EQ(end.output, "");
-  expect_contains(end.errors, "nestling: triple fault");
+  expect_contains(end.errors,
+                  is_arm64() ? "nestling: exception without a handler" : "nestling: triple fault");
   if (std::filesystem::exists("/sys/module/kvm_amd")) {
     // There KVM resets a CPU that shut down: where it was is lost, and the verdict must say so.
     expect_contains(end.errors, "does not keep the registers of a CPU that shut down");
     return;
   }
   expect_contains(end.errors, "in crash_now+0x");
-  expect_contains(end.errors, "#UD (ud2) with no handler");
+  expect_contains(end.errors, is_arm64() ? "undefined instruction" : "#UD (ud2) with no handler");
   std::size_t at = end.errors.find("backtrace");
   for (const std::string function : {"crash_now+", "inner+", "outer+", "kernel_main("}) {
     at = end.errors.find(function, at);
@@ -124,11 +126,23 @@ TEST_F(VerdictOfRun, Is80ForATripleFaultAndSaysWhere) {
 }
 
 TEST_F(VerdictOfRun, Is80ForAReset) {
-  for (const std::string kernel : {"reset-i8042", "reset-cf9"}) {
+  const std::vector<std::string> kernels =
+      is_arm64() ? std::vector<std::string>{"reset-psci"}
+                 : std::vector<std::string>{"reset-i8042", "reset-cf9"};
+  for (const std::string& kernel : kernels) {
     const ProgramEnd end = run(kernel);
     expect_exit_code(end, 80);
     expect_contains(end.errors, "reset");
   }
+}
+
+TEST_F(VerdictOfRun, IsSuccessForAPowerOff) {
+  if (!has_kernel("power-off-psci")) {
+    return;
+  }
+  const ProgramEnd end = run("power-off-psci");
+  expect_exit_code(end, 0);
+  expect_contains(end.errors, "power off");
 }
 
 TEST_F(VerdictOfRun, Is81ForAPanic) {
@@ -141,7 +155,7 @@ TEST_F(VerdictOfRun, Is81ForAPanic) {
 TEST_F(VerdictOfRun, Is82ForAHaltWithInterruptsOff) {
   const ProgramEnd end = run("hang");
   expect_exit_code(end, 82);
-  expect_contains(end.errors, "halted with interrupts off");
+  expect_contains(end.errors, is_arm64() ? "halted" : "halted with interrupts off");
   expect_contains(end.errors, "halt_forever");
 }
 
@@ -155,15 +169,21 @@ TEST_F(VerdictOfRun, Is82ForAHaltWithInterruptsOffWithAnIrqchip) {
   expect_exit_code(run("hang", {"--irqchip", "on"}), 82);
 }
 
-TEST_F(VerdictOfRun, Is83ForAnUnclaimedAccessWhenStrict) {
-  const ProgramEnd port = run("unclaimed-port", {"--strict"});
-  expect_exit_code(port, 83);
-  expect_contains(port.errors, "unclaimed 1-byte write to port 0x1234");
-  expect_contains(port.errors, "kernel_main");
-  const ProgramEnd address = run("unclaimed-mmio", {"--strict"});
-  expect_exit_code(address, 83);
-  expect_contains(address.errors, "unclaimed 4-byte write to address 0xe0000000");
-  expect_contains(address.errors, "kernel_main");
+TEST_F(VerdictOfRun, Is83ForAnUnclaimedAddressWhenStrict) {
+  const ProgramEnd end = run("unclaimed-mmio", {"--strict"});
+  expect_exit_code(end, 83);
+  expect_contains(end.errors, "unclaimed 4-byte write to address 0xe0000000");
+  expect_contains(end.errors, "kernel_main");
+}
+
+TEST_F(VerdictOfRun, Is83ForAnUnclaimedPortWhenStrict) {
+  if (!has_kernel("unclaimed-port")) {
+    return;
+  }
+  const ProgramEnd end = run("unclaimed-port", {"--strict"});
+  expect_exit_code(end, 83);
+  expect_contains(end.errors, "unclaimed 1-byte write to port 0x1234");
+  expect_contains(end.errors, "kernel_main");
 }
 
 TEST_F(VerdictOfRun, Is124WhenTheTimeIsOver) {
