@@ -6,7 +6,7 @@
 namespace nestling {
 
 void append_word(std::string& words, std::string_view word) {
-  if (!words.empty()) {
+  if (!words.empty() && !word.empty()) {
     words += ' ';
   }
   words += word;

@@ -14,7 +14,7 @@ struct BitName {
   std::string_view name;
 };
 
-/// Appends `word`, with a blank between it and what is there.
+/// Appends `word`, unless it is empty, with a blank between it and what is there.
 void append_word(std::string& words, std::string_view word);
 
 /// The names of the bits set in `value`, in the order of `names`, with a blank between; takes those

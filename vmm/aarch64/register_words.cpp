@@ -99,9 +99,6 @@ std::string describe_pstate(std::uint64_t pstate) {
   }
   append_word(text, condition);
   append_word(text, all_names(rest, kOtherPstateNames));
-  while (text.ends_with(' ')) {
-    text.pop_back();
-  }
   return text;
 }
 
