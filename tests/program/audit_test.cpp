@@ -16,6 +16,14 @@ using nlohmann::json;
 
 class AuditOfRun : public GuestTest {
  protected:
+  void SetUp() override {
+    GuestTest::SetUp();
+    if (is_arm64()) {
+      GTEST_SKIP() << "these say what x86 code does: on arm64 KVM tells no virtual address, and "
+                      "completes no store of a pair";
+    }
+  }
+
   /// The kernel `name`, run with an audit and these options.
   ProgramEnd audited(const std::string& name, std::vector<std::string> options = {}) {
     options.insert(options.end(), {"--audit", path_});
