@@ -39,7 +39,7 @@ def sources(root):
     return [path for path in listed if (root / path).exists()]
 
 
-def compile_flags(root, build):
+def compile_flags(build):
     """Flags by absolute path: the compile command without compiler, source and output."""
     flags = {}
     for entry in json.loads((build / "compile_commands.json").read_text()):
@@ -57,13 +57,23 @@ def compile_flags(root, build):
     return flags
 
 
+def all_compile_flags(build):
+    """As compile_flags(), with what only the arm64 cross build beside it compiles."""
+    cross = build.parent / "aarch64"
+    flags = {}
+    if build != cross and (cross / "compile_commands.json").exists():
+        flags = {path: ["--target=aarch64-linux-gnu", *words]
+                 for path, words in compile_flags(cross).items()}
+    return flags | compile_flags(build)
+
+
 class Tidy:
     """clang-tidy with one set of checks, and the stamps of its clean runs."""
 
     def __init__(self, root, build, checks):
         self.root = root
         self.stamps = build / ("clang-tidy-nightly" if checks else "clang-tidy")
-        self.flags = compile_flags(root, build)
+        self.flags = all_compile_flags(build)
         self.command = ["clang-tidy", "--quiet"] + ([f"--checks={checks}"] if checks else [])
         version = subprocess.run(["clang-tidy", "--version"], capture_output=True, check=True)
         self.base = hashlib.sha256(version.stdout + repr(checks).encode()).hexdigest()
