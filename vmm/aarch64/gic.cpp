@@ -44,7 +44,8 @@ std::string_view name_of(GicVersion version) {
   return version == GicVersion::kV3 ? "GICv3" : "GICv2";
 }
 
-Result<void> Gic::place(std::uint64_t part, std::uint64_t address) const {
+Result<void> Gic::place(std::uint64_t part, GuestPhysAddr where) const {
+  std::uint64_t address = where.value();
   kvm_device_attr attribute{};
   attribute.group = KVM_DEV_ARM_VGIC_GRP_ADDR;
   attribute.attr = part;
@@ -73,12 +74,13 @@ Result<Gic> Gic::create(const Vm& vm, std::uint32_t vcpu_count) {
   Gic gic(*std::move(fd), version, vcpu_count);
   const bool is_v3 = version == GicVersion::kV3;
   if (auto done = gic.place(is_v3 ? KVM_VGIC_V3_ADDR_TYPE_DIST : KVM_VGIC_V2_ADDR_TYPE_DIST,
-                            guest::kMmioGicDistributor);
+                            GuestPhysAddr(guest::kMmioGicDistributor));
       !done) {
     return failure(done.error());
   }
-  if (auto done = gic.place(is_v3 ? KVM_VGIC_V3_ADDR_TYPE_REDIST : KVM_VGIC_V2_ADDR_TYPE_CPU,
-                            is_v3 ? guest::kMmioGicRedistributors : guest::kMmioGicCpuInterface);
+  if (auto done = gic.place(
+          is_v3 ? KVM_VGIC_V3_ADDR_TYPE_REDIST : KVM_VGIC_V2_ADDR_TYPE_CPU,
+          GuestPhysAddr(is_v3 ? guest::kMmioGicRedistributors : guest::kMmioGicCpuInterface));
       !done) {
     return failure(done.error());
   }

@@ -51,7 +51,7 @@ class Gic {
   Gic(UniqueFd fd, GicVersion version, std::uint32_t vcpu_count)
       : fd_(std::move(fd)), version_(version), vcpu_count_(vcpu_count) {}
 
-  [[nodiscard]] Result<void> place(std::uint64_t part, std::uint64_t address) const;
+  [[nodiscard]] Result<void> place(std::uint64_t part, GuestPhysAddr where) const;
 
   UniqueFd fd_;
   GicVersion version_;
