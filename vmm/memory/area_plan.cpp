@@ -119,7 +119,7 @@ class Planner {
   }
 
   Result<void> add_alias(const AliasSpec& spec) {
-    const auto done = take(option_of(spec), spec.range);
+    auto done = take(option_of(spec), spec.range);
     if (done) {
       plan_.aliases.push_back(spec);
     }

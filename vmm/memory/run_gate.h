@@ -40,6 +40,7 @@ class RunGate {
   RunGate() = default;
   RunGate(const RunGate&) = delete;
   RunGate& operator=(const RunGate&) = delete;
+  ~RunGate() = default;
 
   /// Before any vCPU runs.
   void add(Seat& seat) { seats_.push_back(&seat); }
