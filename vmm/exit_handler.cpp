@@ -180,9 +180,9 @@ std::optional<Verdict> ExitHandler::on(VcpuId vcpu, const InternalErrorExit& exi
   return unhandled(internal_error_words(exit));
 }
 
-Verdict ExitHandler::on_run_failure(const Error& error) const {
+Verdict ExitHandler::on_run_failure(const Error& error) {
   return {.kind = VerdictKind::kHostRefused,
-          .reason = fmt::format("{}; {}", error.message, memory_.residency_words())};
+          .reason = fmt::format("{}; {}", error.message, MemoryExits::residency_words())};
 }
 
 std::optional<Verdict> ExitHandler::on(VcpuId /*vcpu*/, const FailEntryExit& exit) {

@@ -28,7 +28,7 @@ class ExitHandler {
   [[nodiscard]] std::optional<Verdict> handle(VcpuId vcpu, const Exit& exit);
 
   /// What becomes of a run whose vCPU cannot be run any more, for the reason `error`.
-  [[nodiscard]] Verdict on_run_failure(const Error& error) const;
+  [[nodiscard]] static Verdict on_run_failure(const Error& error);
 
   /// Accesses so far that no device claimed.
   [[nodiscard]] std::uint64_t unclaimed_count() const { return unclaimed_count_; }

@@ -90,7 +90,7 @@ bool VcpuRunner::step(std::chrono::steady_clock::time_point start) {
     timing.exit = steady_clock::now() - start;
   }
   if (!exit) {
-    verdicts_.propose(handler_.on_run_failure(exit.error()));
+    verdicts_.propose(ExitHandler::on_run_failure(exit.error()));
     return false;
   }
   ++exit_counts_.at(exit->index());

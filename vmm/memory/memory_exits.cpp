@@ -272,7 +272,7 @@ Result<MemoryExits::Fetch, Verdict> MemoryExits::on_failed_fetch(
   return result;
 }
 
-std::string MemoryExits::residency_words() const {
+std::string MemoryExits::residency_words() {
   const std::optional<HostRoom> room = HostMemory().room();
   std::string words =
       fmt::format("{} MiB of this process are resident", resident_bytes_of_process() >> 20);

@@ -78,7 +78,7 @@ class MemoryExits {
   }
 
   /// How much is resident, and how much the host has left: for a run that the host ends.
-  [[nodiscard]] std::string residency_words() const;
+  [[nodiscard]] static std::string residency_words();
 
   void tell_port(const PortEvent& event) const {
     if (options_.sink != nullptr) {

@@ -377,7 +377,7 @@ std::optional<std::string> SlotMirror::defect() const {
     return broken_->message;
   }
   // How a run is cut into slots, areas and pages is no difference.
-  const auto joined = [](std::vector<Shown> runs) {
+  const auto joined = [](const std::vector<Shown>& runs) {
     std::vector<Shown> result;
     for (const Shown& run : runs) {
       if (!result.empty() && result.back().guest.end() == run.guest.start() &&

@@ -24,7 +24,7 @@ namespace nestling {
 namespace {
 
 /// Bytes copied by one ioctl at most.
-constexpr std::uint64_t kZeros = 64 * kPageSize;
+constexpr std::uint64_t kSourceSize = 64 * kPageSize;
 
 std::uint64_t address_of(std::span<std::byte> memory) {
   return reinterpret_cast<std::uintptr_t>(memory.data());
@@ -70,7 +70,7 @@ Result<std::unique_ptr<Userfault>> Userfault::open() {
   if (!stop) {
     return failure(host_error("eventfd for page faults", errno));
   }
-  auto zeros = HostMapping::anonymous(kZeros, kPageSize);
+  auto zeros = HostMapping::anonymous(kSourceSize, kPageSize);
   if (!zeros) {
     return failure(zeros.error());
   }
@@ -128,7 +128,7 @@ Result<void> Userfault::install_zeros(std::span<std::byte> memory) {
     }
     uffdio_copy copy{.dst = address_of(memory) + done,
                      .src = address_of(zeros_.bytes()),
-                     .len = std::min<std::uint64_t>(kZeros, memory.size() - done),
+                     .len = std::min<std::uint64_t>(kSourceSize, memory.size() - done),
                      .mode = UFFDIO_COPY_MODE_DONTWAKE,
                      .copy = 0};
     if (ioctl(fd_.get(), UFFDIO_COPY, &copy) == 0) {
@@ -173,13 +173,14 @@ bool Userfault::wait(std::vector<PageFault>& faults) {
     if (polled[1].revents != 0) {
       return false;
     }
-    std::array<uffd_msg, 16> messages;
+    std::array<uffd_msg, 16> messages{};
     const ssize_t size = read(fd_.get(), messages.data(), sizeof messages);
     const std::size_t count = size > 0 ? static_cast<std::size_t>(size) / sizeof(uffd_msg) : 0;
     for (const uffd_msg& message : std::span(messages).first(count)) {
       if (message.event == UFFD_EVENT_PAGEFAULT) {
         const auto& fault = message.arg.pagefault;
         const bool writes = (fault.flags & UFFD_PAGEFAULT_FLAG_WRITE) != 0;
+        // NOLINTNEXTLINE(performance-no-int-to-ptr): the kernel gives the address as a number.
         faults.push_back({.address = reinterpret_cast<std::byte*>(fault.address),
                           .touch = writes ? PageFault::Touch::kWrite : PageFault::Touch::kRead,
                           .thread = static_cast<pid_t>(fault.feat.ptid)});
