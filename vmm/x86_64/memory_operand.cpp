@@ -95,10 +95,19 @@ bool take_prefixes(Reader& reader, const CpuState& cpu, Prefixes& prefixes) {
   return false;
 }
 
+/// The ModRM byte: which operand; its middle field is part of some opcodes.
+struct ModRm {
+  std::uint8_t byte = 0;
+
+  [[nodiscard]] unsigned mode() const { return byte >> 6; }
+  [[nodiscard]] unsigned extension() const { return (byte >> 3) & 7U; }
+  [[nodiscard]] unsigned base() const { return byte & 7U; }
+};
+
 /// How many bytes of immediate follow the operand; nothing for an opcode that we do not take.
-/// `extension` is the middle field of ModRM, which is part of some opcodes.
-std::optional<std::size_t> immediate_size(unsigned opcode, unsigned extension, bool operand_size) {
+std::optional<std::size_t> immediate_size(unsigned opcode, ModRm modrm, bool operand_size) {
   const std::size_t full = operand_size ? 2 : 4;
+  const unsigned extension = modrm.extension();
   switch (opcode) {
     case 0x69:
     case 0x81:
@@ -176,9 +185,9 @@ struct Effective {
 
 /// Everything from ModRM to the displacement; nothing for a register operand.
 std::optional<Effective> take_operand(Reader& reader, const CpuState& cpu, std::uint8_t rex,
-                                      std::uint8_t modrm) {
-  const unsigned mode = modrm >> 6;
-  const unsigned base = modrm & 7U;
+                                      ModRm modrm) {
+  const unsigned mode = modrm.mode();
+  const unsigned base = modrm.base();
   if (mode == 3) {
     return std::nullopt;
   }
@@ -235,14 +244,14 @@ std::optional<MemoryOperand> memory_operand(std::span<const std::byte> bytes, Gu
   }
   const bool is_two_byte = *first == 0x0f;
   const auto opcode = is_two_byte ? reader.take() : first;
-  const auto modrm = reader.take();
-  if (!opcode || !modrm) {
+  const auto operand_byte = reader.take();
+  if (!opcode || !operand_byte) {
     return std::nullopt;
   }
-  const unsigned extension = (*modrm >> 3) & 7U;
+  const ModRm modrm{*operand_byte};
   const auto immediate = is_two_byte ? immediate_size_of_two_byte(*opcode)
-                                     : immediate_size(*opcode, extension, prefixes.operand_size);
-  const auto operand = immediate ? take_operand(reader, cpu, prefixes.rex, *modrm) : std::nullopt;
+                                     : immediate_size(*opcode, modrm, prefixes.operand_size);
+  const auto operand = immediate ? take_operand(reader, cpu, prefixes.rex, modrm) : std::nullopt;
   if (!operand || !reader.skip(*immediate)) {
     return std::nullopt;
   }
