@@ -16,6 +16,7 @@ constexpr std::uint64_t kFourGiB = 1ULL << 32;
 
 /// True when some of the big page at `start` is RAM.
 [[nodiscard]] bool has_memory(const BootInfo& info, std::uint64_t start) {
+  // NOLINTNEXTLINE(readability-use-anyofallof): kernels have no <algorithm>.
   for (const MemoryMapEntry& entry : memory_map(info)) {
     if (is_memory(entry) && entry.start < start + kBigPage && start < entry.start + entry.size) {
       return true;

@@ -45,6 +45,7 @@ class Bank {
 }  // namespace
 
 bool has_test_device() {
+  // NOLINTNEXTLINE(readability-use-anyofallof): kernels have no <algorithm>.
   for (const DeviceEntry& device : devices(boot_info())) {
     if (device.kind == DeviceKind::kTest) {
       return true;

@@ -316,7 +316,7 @@ void send_tree(const Channel& channel, const std::string& path) {
     while (const dirent* entry = folder != nullptr ? readdir(folder) : nullptr) {
       const std::string name = &entry->d_name[0];
       if (name != "." && name != "..") {
-        send_tree(channel, path + "/" + name);
+        send_tree(channel, std::string(path).append("/").append(name));
       }
     }
     closedir(folder);

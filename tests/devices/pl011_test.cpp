@@ -81,8 +81,8 @@ TEST_F(Pl011Transmitter, SendsOnlyTheLowByteOfWhatIsWritten) {
 }
 
 TEST_F(Pl011Transmitter, KeepsWhatIsWrittenWhileItIsOff) {
-  for (const std::uint64_t off : {0x300U, 0x201U}) {
-    out(kCr, off);
+  for (const std::uint64_t control : {0x300U, 0x201U}) {
+    out(kCr, control);
     send("ab");
     EXPECT_EQ(output.text(), "");
     EXPECT_EQ(in(kFr) & (kTxfe | kTxff), 0U);
@@ -127,8 +127,8 @@ TEST_F(Pl011Receiver, HoldsOneByteWithoutFifos) {
 TEST_F(Pl011Receiver, ReadsZeroWhenThereIsNothing) { EXPECT_EQ(in(kDr), 0U); }
 
 TEST_F(Pl011Receiver, LeavesInputOnTheWireWhileItIsOff) {
-  for (const std::uint64_t off : {0x300U, 0x101U}) {
-    out(kCr, off);
+  for (const std::uint64_t control : {0x300U, 0x101U}) {
+    out(kCr, control);
     EXPECT_EQ(receive("x"), 1U);
     EXPECT_EQ(in(kFr)&kRxfe, kRxfe);
     EXPECT_EQ(in(kDr), 0U);

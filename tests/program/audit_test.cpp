@@ -51,6 +51,7 @@ class AuditOfRun : public GuestTest {
   /// "w8 0x5 all ones" of each event.
   static std::vector<std::string> briefly(const std::vector<json>& events) {
     std::vector<std::string> found;
+    found.reserve(events.size());
     for (const json& event : events) {
       found.push_back(event["access"].get<std::string>() +
                       std::to_string(event["size"].get<int>()) + " " +

@@ -163,7 +163,8 @@ TEST_F(GuestKernel, MmioExitEndsTheRun) { expect_exit_code(run("mmio-exit"), 5);
 
 TEST_F(GuestKernel, FirstTouchFindsWhatItWrote) {
   const ProgramEnd end =
-      run("first-touch", {"--cmdline", "start=0x2000000 stride=0x10000 count=256"});
+      run("first-touch", {"--cmdline", fmt::format("start={:#x} stride=0x10000 count=256",
+                                                   NESTLING_RAM_START + 0x2000000)});
   expect_exit_code(end, 0);
   EXPECT_EQ(end.output.find("256 touches in "), 0U) << end.output;
 }

@@ -256,10 +256,22 @@ INSTANTIATE_TEST_SUITE_P(Paths, LazyGuest, ::testing::ValuesIn(kPathsOfEveryKvm)
 
 TEST_P(LazyGuest, TouchesALargeSpaceSparsely) { touches_a_large_space_sparsely(GetParam()); }
 TEST_P(LazyGuest, TranslatesAsTheProcessorDoes) { translates_as_the_processor_does(GetParam()); }
+/// True where an exit names neither the bytes of an access that straddles a populated page's edge
+/// nor serves the walk of a page table, which KVM answers with an abort of the guest's: on arm64.
+bool is_blind(const Path& path) { return kRam != 0 && is(path, "mmio"); }
+
 TEST_P(LazyGuest, KeepsPageTablesInMemoryThatNobodyTouched) {
+  if (is_blind(GetParam())) {
+    GTEST_SKIP() << "arm64's KVM gives the guest an abort for a page table without a slot";
+  }
   keeps_page_tables_in_memory_that_nobody_touched(GetParam());
 }
-TEST_P(LazyGuest, StraddlesEveryEdge) { straddles_every_edge(GetParam()); }
+TEST_P(LazyGuest, StraddlesEveryEdge) {
+  if (is_blind(GetParam())) {
+    GTEST_SKIP() << "arm64's syndrome does not say which bytes of a straddling access lack a slot";
+  }
+  straddles_every_edge(GetParam());
+}
 TEST_P(LazyGuest, LeavesRomAsItIs) { leaves_rom_as_it_is(GetParam()); }
 TEST_P(LazyGuest, ShowsTheSameMemoryTwice) { shows_the_same_memory_twice(GetParam()); }
 TEST_P(LazyGuest, FindsZerosWhereMemoryWasGivenBack) {

@@ -88,7 +88,8 @@ std::size_t MemoryExits::gap(GuestPhysAddr address, std::size_t size) const {
   std::size_t length = size;
   if (all) {
     space_.visit_areas(*all, [&](const Area& area) {
-      length = std::min<std::size_t>(length, area.range.start().offset_from(address));
+      const GuestPhysAddr start = std::max(area.range.start(), address);
+      length = std::min<std::size_t>(length, start.offset_from(address));
     });
   }
   return length;

@@ -57,8 +57,8 @@ class MemoryExits {
   /// aligned. What the area's rights deny reads all ones, or is discarded.
   [[nodiscard]] Piece access(VcpuId vcpu, GuestPhysAddr address, Direction direction,
                              std::span<std::byte> data);
-  /// How many of the `size` bytes at `address`, of which the first is not memory's business, stand
-  /// before the next one that is.
+  /// How many of the `size` bytes at `address` stand before the first one that is memory's
+  /// business: 0 when that is the very first.
   [[nodiscard]] std::size_t gap(GuestPhysAddr address, std::size_t size) const;
 
   /// A page that KVM could not resolve. Nothing when the vCPU can go on.

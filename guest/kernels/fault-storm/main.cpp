@@ -50,7 +50,7 @@ std::uint64_t note_for(std::uint64_t page, unsigned cpu, std::uint64_t round) {
 
 /// What a CPU wrote is there or not there yet; nothing else may be.
 void look_through_device(std::uint64_t page, unsigned cpu, std::uint64_t round) {
-  const std::uint64_t seen = device_read(page + 8 * cpu);
+  const std::uint64_t seen = device_read(page + 8ULL * cpu);
   expect(seen == 0 || seen == note_for(page, cpu, round),
          "the device to see zero or {} of CPU {} in page {}, not {}",
          hex(note_for(page, cpu, round)), cpu, hex(page), hex(seen));

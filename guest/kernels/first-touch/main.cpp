@@ -24,6 +24,7 @@ std::uint64_t number(const BootInfo& info, std::string_view name) {
 
 /// True when `range` bytes from `start` on are RAM that nobody uses.
 bool is_usable(const BootInfo& info, std::uint64_t start, std::uint64_t size) {
+  // NOLINTNEXTLINE(readability-use-anyofallof): kernels have no <algorithm>.
   for (const MemoryMapEntry& entry : memory_map(info)) {
     if (entry.kind == MemoryKind::kUsable && start >= entry.start &&
         start - entry.start <= entry.size && size <= entry.size - (start - entry.start)) {

@@ -104,6 +104,7 @@ bool vmm_has_page(std::uint64_t virt) {
   return false;
 }
 
+// NOLINTNEXTLINE(bugprone-easily-swappable-parameters): named at the call.
 void check_case(const Case& each, std::uint64_t virt, std::uint64_t phys) {
   for (const std::uint64_t offset : offsets(each)) {
     const std::uint64_t at = virt + offset;

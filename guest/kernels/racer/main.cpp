@@ -30,8 +30,9 @@ bool uses_device(std::uint64_t number, unsigned cpu) {
   return has_test_device() && number % 4 == cpu % 4;
 }
 
+// NOLINTNEXTLINE(bugprone-easily-swappable-parameters): named at the call.
 void write_note(std::uint64_t page, std::uint64_t number, unsigned cpu) {
-  const std::uint64_t at = page + 8 * cpu;
+  const std::uint64_t at = page + 8ULL * cpu;
   if (uses_device(number, cpu)) {
     device_write(at, note_for(page, cpu));
   } else {
@@ -48,7 +49,7 @@ void check_page(std::uint64_t page, unsigned self) {
   expect(words[kWordsPerPage - 1] == 0, "zero at the end of page {}", hex(page));
   if (has_test_device()) {
     const unsigned next = (self + 1) % cpu_count();
-    expect(device_read(page + 8 * next) == note_for(page, next),
+    expect(device_read(page + 8ULL * next) == note_for(page, next),
            "the device to see what CPU {} wrote in page {}", next, hex(page));
   }
 }

@@ -45,6 +45,7 @@ unsigned write_all_over(const Rom& rom) {
 }
 
 bool is_in_memory_map(const BootInfo& info, const Rom& rom) {
+  // NOLINTNEXTLINE(readability-use-anyofallof): kernels have no <algorithm>.
   for (const MemoryMapEntry& entry : memory_map(info)) {
     if (entry.kind == MemoryKind::kRom && entry.start == rom.start && entry.size >= rom.size) {
       return true;

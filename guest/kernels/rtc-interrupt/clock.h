@@ -6,6 +6,7 @@
 namespace nestling::guest {
 
 /// How many interrupts are waited for: a fraction of a second on x86_64, seconds on arm64.
+// NOLINTNEXTLINE(bugprone-dynamic-static-initializers): a constant of another file.
 extern const unsigned kClockInterrupts;
 
 /// Whether the clock says that it interrupted.

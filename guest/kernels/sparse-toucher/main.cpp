@@ -20,6 +20,7 @@ constexpr std::array<std::uint64_t, 4> kWords = {0, 1, 255, kWordsPerPage - 1};
 std::uint64_t pattern(std::uint64_t address) { return address * 0x9e37'79b9'7f4a'7c15 ^ ~address; }
 
 bool is_usable(const BootInfo& info, std::uint64_t page) {
+  // NOLINTNEXTLINE(readability-use-anyofallof): kernels have no <algorithm>.
   for (const MemoryMapEntry& entry : memory_map(info)) {
     if (entry.kind == MemoryKind::kUsable && entry.start <= page &&
         page - entry.start + kSmallPage <= entry.size) {

@@ -107,6 +107,7 @@ void check_bytes(std::uint64_t at, unsigned size, std::uint64_t value) {
 }
 
 /// One access of `size` bytes, `below` of them below the edge.
+// NOLINTNEXTLINE(bugprone-easily-swappable-parameters): named at the call.
 void check_access(std::uint64_t edge, unsigned size, unsigned below, Side side) {
   const std::uint64_t at = edge - below;
   for (unsigned populated = 0; populated <= (kBelow | kAbove); ++populated) {

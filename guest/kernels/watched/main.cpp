@@ -16,6 +16,7 @@ namespace {
 template <typename T>
 void write_and_read(std::uint64_t offset, T value) {
   auto* const place =
+      // NOLINTNEXTLINE(performance-no-int-to-ptr): a guest-physical address.
       reinterpret_cast<volatile T*>(reinterpret_cast<std::uintptr_t>(watched) + offset);
   *place = value;
   const T read = *place;

@@ -125,7 +125,7 @@ void enable(Intid intid) {
       is_private && is_version3() ? redistributor() + kPrivateRegisters : controller.distributor;
   const std::uint32_t bit = 1U << (n % 32);
   if (is_version3()) {
-    const std::uint64_t group = base + kGroup + n / 32 * 4;
+    const std::uint64_t group = base + kGroup + std::uint64_t{n} / 32 * 4;
     register_at(group) = register_at(group) | bit;
     if (!is_private) {
       register_at<std::uint64_t>(base + kRouter + std::uint64_t{8} * n) = 0;
@@ -134,7 +134,7 @@ void enable(Intid intid) {
     register_at<std::uint8_t>(base + kTargets + n) = 1;
   }
   register_at<std::uint8_t>(base + kPriority + n) = kMiddlePriority;
-  register_at(base + kSetEnable + n / 32 * 4) = bit;
+  register_at(base + kSetEnable + std::uint64_t{n} / 32 * 4) = bit;
 }
 
 Intid acknowledge() {

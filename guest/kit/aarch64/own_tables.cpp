@@ -33,6 +33,7 @@ void publish_tables() { asm volatile("dsb ishst\n\tisb" : : : "memory"); }
 
 }  // namespace
 
+// NOLINTNEXTLINE(bugprone-easily-swappable-parameters): named at the call.
 std::uint64_t& OwnTables::entry(std::uint64_t virt, std::uint64_t size) {
   std::uint64_t table = root_;
   for (std::uint64_t mapped = 1ULL << 39;; mapped /= 512) {

@@ -26,6 +26,7 @@ std::uint64_t bits_of(PageRights rights) {
 
 }  // namespace
 
+// NOLINTNEXTLINE(bugprone-easily-swappable-parameters): named at the call.
 std::uint64_t& OwnTables::entry(std::uint64_t virt, std::uint64_t size) {
   std::uint64_t table = root_;
   for (std::uint64_t mapped = 1ULL << 39;; mapped /= 512) {
@@ -51,6 +52,7 @@ void OwnTables::map_table(std::uint64_t virt, std::uint64_t table) {
 
 void OwnTables::use() const {
   constexpr std::uint64_t kNoExecuteEnable = 1U << 11;
+  // NOLINTNEXTLINE(google-build-using-namespace): the kit's own file for this architecture.
   using namespace x86_64;
   write_msr(Msr::kEfer, read_msr(Msr::kEfer) | kNoExecuteEnable);
   write_cr3(root_);

@@ -54,6 +54,7 @@ Probe probe_read(std::uint64_t virt) {
   return end();
 }
 
+// NOLINTNEXTLINE(bugprone-easily-swappable-parameters): named at the call.
 Probe probe_write(std::uint64_t virt, std::uint64_t value) {
   begin();
   asm volatile(

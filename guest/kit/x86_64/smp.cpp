@@ -18,10 +18,12 @@ namespace nestling::guest {
 
 // trampoline.S and tables.S define these.
 extern "C" {
+// NOLINTBEGIN(readability-identifier-naming): named as assembly names things.
 extern const std::uint8_t trampoline_begin[];
 extern const std::uint8_t trampoline_data[];
 extern const std::uint8_t trampoline_end[];
 extern const x86_64::TablePointer gdt_pointer;
+// NOLINTEND(readability-identifier-naming)
 void cpu_entry();
 /// Where a new CPU's stack ends.
 std::uint64_t starting_stack = 0;
@@ -29,6 +31,7 @@ std::uint64_t starting_stack = 0;
 
 namespace {
 
+// NOLINTNEXTLINE(google-build-using-namespace): the kit's own file for this architecture.
 using namespace x86_64;
 
 constexpr unsigned kMostCpus = 16;
@@ -54,6 +57,7 @@ struct alignas(16) Stack {
 };
 
 /// What a started CPU has of its own; the one that boots has the same in tables.S.
+// NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): zeroed .bss, not on a stack.
 struct CpuData {
   alignas(16) std::array<std::uint64_t, kGdtEntries> gdt;
   alignas(16) TaskState tss;

@@ -8,6 +8,7 @@
 
 namespace nestling::guest {
 
+// NOLINTNEXTLINE(google-build-using-namespace): the kit's own file for this architecture.
 using namespace x86_64;  // all of this is about it
 
 // kernel.ld puts these around the pages of user.cpp; user_mode.S defines the functions.

@@ -351,6 +351,7 @@ class KvmLiveTranslate : public testing::TestWithParam<PagingMode> {
   /// flag set already.
   void compare(const PagingState& state) {
     std::vector<GuestVirtAddr> addresses;
+    addresses.reserve(kAddresses);
     for (int i = 0; i < kAddresses; ++i) {
       addresses.push_back(one_in(random_, 8) ? GuestVirtAddr(random_() % kRamSize)
                                              : random_address(random_, GetParam()));
