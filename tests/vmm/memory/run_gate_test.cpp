@@ -39,6 +39,7 @@ TEST(RunGate, KeepsEveryVcpuOutWhileAnyoneHasItClosed) {
   std::atomic<int> inside = 0;
   std::atomic<bool> stopping = false;
   std::vector<std::thread> threads;
+  threads.reserve(vcpus.size());
   for (FakeVcpu& vcpu : vcpus) {
     threads.emplace_back([&] {
       while (!stopping) {
