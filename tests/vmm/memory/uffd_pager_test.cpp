@@ -155,7 +155,7 @@ TEST(UffdPager, LeavesEverythingAsItWasWhicheverCallFails) {
 class UserfaultTest : public ::testing::Test {
  protected:
   /// A paged world, or a skipped test.
-  [[nodiscard]] std::unique_ptr<Paged> make_paged(std::uint64_t granule = kPageSize) {
+  [[nodiscard]] static std::unique_ptr<Paged> make_paged(std::uint64_t granule = kPageSize) {
     auto source = Userfault::open();
     if (!source) {
       [&] { GTEST_SKIP() << source.error().message; }();

@@ -41,7 +41,7 @@ struct Example {
 };
 
 const std::vector<Example>& examples() {
-  static const std::vector<Example> all = {
+  static const std::vector<Example> kAll = {
       {"mov rax, [rbx]", {0x48, 0x8b, 0x03}, 0x2000},
       {"mov [rbx], eax", {0x89, 0x03}, 0x2000},
       {"mov [r15], eax", {0x41, 0x89, 0x07}, 0x8000},
@@ -69,7 +69,7 @@ const std::vector<Example>& examples() {
       {"lodsb", {0xac}, 0x5000},
       {"movsq", {0x48, 0xa5}, 0x5000},
   };
-  return all;
+  return kAll;
 }
 
 TEST(MemoryOperand, IsWhereTheInstructionReads) {
