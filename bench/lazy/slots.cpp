@@ -129,7 +129,9 @@ Result<void> measure(Slots& slots, std::uint32_t number, Costs& costs) {
   return {};
 }
 
-double in_us(std::vector<nanoseconds> costs) { return bench::in_ms(bench::median(costs)) * 1000; }
+double in_us(const std::vector<nanoseconds>& costs) {
+  return bench::in_ms(bench::median(costs)) * 1000;
+}
 
 Result<void> run(unsigned rounds) {
   const auto kvm = KvmSystem::open();
