@@ -5,7 +5,8 @@ usage: test_summary.py [--guest-kernels TABLE.md] NAME=RESULTS.xml...
 
 Prints for each KVM test where it ran and where not and why, a line a suite, what failed with its
 output, and what was skipped with the reason; last the plain line `N passed, N failed, N skipped`. The
-exit code is 1 when anything failed, when nothing ran, or when a KVM test ran nowhere.
+exit code is 1 when anything failed, when nothing ran, or when a KVM test ran nowhere, unless the test
+itself says that it may (tests/support/rare_host.h): those are listed.
 A test program that ran as a whole in a bed (tests/beds/run_test_program.py) counts as its tests.
 --guest-kernels also writes a table of the guest kernels and the places they ran in.
 """
@@ -31,6 +32,7 @@ class Result:
 
     state: str  # passed, failed, skipped
     detail: str = ""  # the output of a failure, the reason of a skip
+    excuse: str = ""  # why a skipped test may be skipped everywhere
 
 
 def one_line(text):
@@ -60,7 +62,7 @@ def bed_cases(path, program):
         if case.get("status") != "run":
             continue  # disabled
         name = f"{program}.{case.get('classname')}.{case.get('name')}"
-        properties = [each.get("name") for each in case.iter("property")]
+        properties = {each.get("name"): each.get("value") for each in case.iter("property")}
         kernels = [each.removeprefix("kernel.") for each in properties
                    if each.startswith("kernel.") and "boots" in properties]
         failures = [each.text or each.get("message") for each in case.findall("failure")]
@@ -70,7 +72,8 @@ def bed_cases(path, program):
         elif skipped is not None:
             # Its text is the place in the source, then the message.
             message = (skipped.text or skipped.get("message")).partition("\n")[2]
-            yield name, Result("skipped", one_line(message) or "no reason given"), kernels
+            yield name, Result("skipped", one_line(message) or "no reason given",
+                               properties.get("may_run_nowhere", "")), kernels
         else:
             yield name, Result("passed"), kernels
 
@@ -84,6 +87,7 @@ class Summary:
         self.host_results = {}
         self.kvm_results = {}  # by name of the test, by place
         self.kvm_programs = set()
+        self.excused = {}  # by excuse, the KVM tests that ran nowhere
         self.kernel_tests = collections.defaultdict(set)  # by kernel, the tests that use it
 
     def add(self, suite, name, result):
@@ -157,7 +161,12 @@ class Summary:
             if name.partition(".")[0] in self.kvm_programs:
                 self.kvm_results.setdefault(name, {})[HOST] = result
         for name, places in self.kvm_results.items():
-            if all(result.state == "skipped" for result in places.values()):
+            if any(result.state != "skipped" for result in places.values()):
+                continue
+            excuse = next((result.excuse for result in places.values() if result.excuse), None)
+            if excuse:
+                self.excused.setdefault(excuse, []).append(name)
+            else:
                 self.counts["failed"] += 1
                 reasons = "\n".join(f"{place}: {result.detail}" for place, result in places.items())
                 self.failures.append((name, "ran nowhere", reasons))
@@ -191,6 +200,10 @@ class Summary:
             print(f"\nFAILED {name} {reason}")
             for line in output.splitlines()[-OUTPUT_LINES:]:
                 print("    " + line)
+        for excuse, names in self.excused.items():
+            print(f"\nran nowhere: {excuse}")
+            for name in names:
+                print("    " + name)
         for reason, names in self.skips.items():
             listed = [f"{suite}: {name}" for suite, name in names if name not in self.kvm_results]
             in_table = len(names) - len(listed)

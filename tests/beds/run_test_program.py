@@ -2,10 +2,11 @@
 """Runs a whole GoogleTest program in a bed, and brings out what each of its tests came to.
 
 usage: run_test_program.py x86_64|arm64 LABEL RESULTS.xml [--timeout SECONDS] [--time-scale N]
-       [--memory MIB] [--cpus N] [--put FILE]... PROGRAM
+       [--memory MIB] [--cpus N] [--hugepages N] [--put FILE]... PROGRAM
 
-The first line of output tells scripts/test_summary.py where the results are. Files have the same paths in the bed. The exit code is the program's, or the bed's own when the bed
-failed; 1 when the program passed without having run a test.
+The first line of output tells scripts/test_summary.py where the results are. Files have the same paths
+in the bed. The exit code is the program's, or the bed's own when the bed failed; 1 when the program
+passed without having run a test.
 """
 
 import argparse
@@ -31,6 +32,7 @@ def main():
     parser.add_argument("--time-scale", default="1")
     parser.add_argument("--memory", default="2048")
     parser.add_argument("--cpus", default="1")
+    parser.add_argument("--hugepages", default="64")  # enough for guests of 64 MiB
     parser.add_argument("--put", action="append", default=[])
     parser.add_argument("program")
     options = parser.parse_args()
@@ -39,7 +41,7 @@ def main():
     options.results.parent.mkdir(parents=True, exist_ok=True)
     options.results.unlink(missing_ok=True)  # an earlier run's must not be taken for this one's
     words = [options.architecture, "--timeout", options.timeout, "--memory", options.memory,
-             "--cpus", options.cpus, "--at", options.program,
+             "--cpus", options.cpus, "--hugepages", options.hugepages, "--at", options.program,
              "--env", f"NESTLING_TIME_SCALE={options.time_scale}",
              "--env", f"GTEST_OUTPUT=xml:{RESULTS}", "--get", f"{RESULTS}:{options.results}"]
     if "NESTLING_NIGHTLY" in os.environ:

@@ -10,6 +10,7 @@
 #include "boot/flat_image.h"
 #include "tests/support/fake_byte_sink.h"
 #include "tests/support/fake_room_listener.h"
+#include "tests/support/rare_host.h"
 #include "vmm/machine.h"
 
 namespace nestling {
@@ -100,6 +101,9 @@ class LazyPaths : public ::testing::TestWithParam<LazyPath> {
     auto made = Machine::create(*kvm_, *image, config,
                                 {.console = console_, .console_room = room_, .log = log_});
     if (!made && made.error().kind == ErrorKind::kUsage) {
+      if (GetParam() == LazyPath::kFault) {
+        testing::may_run_nowhere(testing::kFewHaveMemoryFaults);
+      }
       [&] { GTEST_SKIP() << made.error().message; }();
       return nullptr;
     }
