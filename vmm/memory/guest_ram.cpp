@@ -48,13 +48,12 @@ Error refused(const SpaceError& error) {
 }
 
 /// The first use of a pool of huge pages failed.
-Error no_huge_page(PageSize size, const Error& error) {
+Error no_huge_page(PageSize size) {
   const std::uint64_t kib = bytes_of(size) >> 10;
-  return make_error(
-      ErrorKind::kHostRefused,
-      "the host has no free huge page of {} KiB ({}). Set some aside, as root: echo N "
-      "> /sys/kernel/mm/hugepages/hugepages-{}kB/nr_hugepages",
-      kib, error.message, kib);
+  return make_error(ErrorKind::kHostRefused,
+                    "the host has no free huge page of {} KiB. Set some aside, as root: echo N > "
+                    "/sys/kernel/mm/hugepages/hugepages-{}kB/nr_hugepages",
+                    kib, kib);
 }
 
 }  // namespace
@@ -76,7 +75,7 @@ Result<std::unique_ptr<GuestRam>> GuestRam::create(const GuestMemoryConfig& conf
                .format = native_stage2(),
                .fault_granule = kPageSize});
   if (!space) {
-    return failure(config.huge ? no_huge_page(*config.huge, space.error()) : space.error());
+    return failure(config.huge ? no_huge_page(*config.huge) : space.error());
   }
   return std::unique_ptr<GuestRam>(new GuestRam(*std::move(pool), *std::move(space), ranges));
 }

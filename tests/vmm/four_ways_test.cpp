@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <array>
 #include <chrono>
 #include <cstring>
 #include <map>
@@ -16,81 +17,29 @@
 #include "tests/support/fake_byte_sink.h"
 #include "tests/support/fake_room_listener.h"
 #include "tests/support/rare_host.h"
+#include "tests/support/row_writer.h"
 #include "tests/support/table_oracle.h"
+#include "tests/support/tiny_programs.h"
 #include "vmm/machine.h"
 
 namespace nestling {
 namespace {
 
 namespace oracle = testing::oracle;
+using testing::Row;
 
 constexpr std::uint64_t kMiB = 1ULL << 20;
 constexpr std::uint64_t kMemory = 64 * kMiB;
-constexpr std::uint64_t kCode = kMiB;
+/// Where RAM starts: the tiny programs stand in its second MiB.
+const std::uint64_t kRam = tiny_programs().address.value() - kMiB;
 /// Guest addresses in the hole behind RAM that show part of RAM once more.
 constexpr std::uint64_t kAlias = 0x8000'0000;
-constexpr std::uint64_t kAliased = 32 * kMiB;
+const std::uint64_t kAliased = kRam + 32 * kMiB;
 constexpr std::uint64_t kAliasSize = 2 * kMiB;
 
-/// Addresses at each of which the guest writes the address itself, and reads it again at the end.
-struct Row {
-  std::uint64_t start = 0;
-  std::uint32_t count = 0;
-  std::uint32_t stride = 0;
-};
 /// Far apart, page by page over two huge pages, and through the alias.
-constexpr Row kRows[] = {
-    {4 * kMiB, 200, 0x7000}, {16 * kMiB, 1024, kPageSize}, {kAlias + 8, 100, 0x3000}};
-
-class Code {
- public:
-  void append(std::initializer_list<unsigned> bytes) {
-    for (const unsigned byte : bytes) {
-      bytes_.push_back(static_cast<std::byte>(byte));
-    }
-  }
-  template <typename Number>
-  void append_number(Number number) {
-    const auto bytes = std::as_bytes(std::span(&number, 1));
-    bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
-  }
-  void start_loop(const Row& row) {
-    append({0x48, 0xbb});  // mov rbx, start
-    append_number(row.start);
-    append({0xb9});  // mov ecx, count
-    append_number(row.count);
-  }
-  void end_loop(const Row& row, unsigned jump) {
-    append({0x48, 0x81, 0xc3});  // add rbx, stride
-    append_number(row.stride);
-    append({0xff, 0xc9, 0x75, jump});  // dec ecx; jnz to the loop's start
-  }
-  void append_exit(unsigned status) {
-    append({0xb0, status, 0xe6, 0xf4, 0xf4});  // mov al, status; out 0xf4, al; hlt
-  }
-  [[nodiscard]] std::span<const std::byte> bytes() const { return bytes_; }
-
- private:
-  std::vector<std::byte> bytes_;
-};
-
-Code writer() {
-  Code code;
-  for (const Row& row : kRows) {
-    code.start_loop(row);
-    code.append({0x48, 0x89, 0x1b});  // mov [rbx], rbx
-    code.end_loop(row, 0xf2);
-  }
-  for (const Row& row : kRows) {
-    code.start_loop(row);
-    code.append({0x48, 0x39, 0x1b});  // cmp [rbx], rbx
-    code.append({0x74, 0x05});        // je past the exit
-    code.append_exit(1);
-    code.end_loop(row, 0xeb);
-  }
-  code.append_exit(0);
-  return code;
-}
+const std::array kRows = {Row{kRam + 4 * kMiB, 200, 0x7000}, Row{kRam + 16 * kMiB, 1024, kPageSize},
+                          Row{kAlias + 8, 100, 0x3000}};
 
 /// What the host says of the pages of this process.
 class HostPages {
@@ -138,8 +87,8 @@ class FourWays : public ::testing::TestWithParam<Case> {
     if (!kvm) {
       GTEST_SKIP() << kvm.error().message;
     }
-    const Code code = writer();
-    const auto image = make_flat_image(code.bytes(), GuestPhysAddr(kCode), Architecture::kX86_64);
+    const std::vector<std::byte> code = testing::row_writer(kRows);
+    const auto image = make_flat_image(code, tiny_programs().address, tiny_programs().architecture);
     ASSERT_TRUE(image);
     MachineConfig config;
     config.memory.size = kMemory;
@@ -169,9 +118,10 @@ class FourWays : public ::testing::TestWithParam<Case> {
   /// Our table's page at `gpa`, as hardware would read it; nothing where it reads a hole.
   [[nodiscard]] std::optional<oracle::Page> table_page(std::uint64_t gpa) {
     const Stage2Table& table = space().table();
-    EXPECT_EQ(table.kind(), Stage2Kind::kEpt4);
+    const bool is_ept = table.kind() == Stage2Kind::kEpt4;
+    EXPECT_TRUE(is_ept || table.kind() == Stage2Kind::kAArch64FourLevels);
     const oracle::Outcome outcome =
-        oracle::look_up({.hardware = oracle::Hardware::kEpt,
+        oracle::look_up({.hardware = is_ept ? oracle::Hardware::kEpt : oracle::Hardware::kAArch64,
                          .levels = 4,
                          .gpa_bits = table.gpa_bits(),
                          .memory = space().pool().pointer(HostPhysAddr(0)),
