@@ -1,5 +1,6 @@
 // The command line: what `nestling` understands, turned into the options of its commands.
 #include <malloc.h>
+#include <pthread.h>
 
 #include <cstdio>
 #include <exception>
@@ -458,12 +459,25 @@ int command_line(const std::vector<std::string>& arguments, int argc, const char
   return inspect(inspect_arguments.finished());
 }
 
+/// Smaller than a huge page: a host whose huge pages are "always" on would give one to each stack.
+void keep_thread_stacks_small() {
+  constexpr std::size_t kStackSize = 1 << 20;
+  pthread_attr_t attributes;
+  if (pthread_attr_init(&attributes) == 0) {
+    if (pthread_attr_setstacksize(&attributes, kStackSize) == 0) {
+      (void)pthread_setattr_default_np(&attributes);  // as it was: costs memory, nothing else
+    }
+    pthread_attr_destroy(&attributes);
+  }
+}
+
 }  // namespace
 }  // namespace nestling
 
 int main(int argc, char** argv) {
   // The control thread hardly allocates: a heap of its own would only cost address space and calls.
   mallopt(M_ARENA_MAX, 1);
+  nestling::keep_thread_stacks_small();
   try {
     return nestling::command_line({argv + 1, argv + argc}, argc, argv);
   } catch (const std::exception& error) {
