@@ -1,4 +1,10 @@
 // `nestling run --map`: which memory the guest used, from a real run.
+#include <cstdint>
+#include <regex>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "tests/program/program_test.h"
@@ -33,6 +39,48 @@ TEST_F(MapOfRun, CountsAPictureThatCannotBeWrittenAsRefusedByTheHost) {
   expect_exit_code(end, 71);
   expect_contains(end.errors, "/nonexistent/map.svg");
   expect_contains(end.errors, "exit status 0");
+}
+
+/// "… 88 KiB resident" in KiB.
+std::uint64_t resident_kib(const std::string& map) {
+  std::smatch found;
+  if (!std::regex_search(map, found, std::regex("mapped, ([0-9.]+) (KiB|MiB|GiB) resident"))) {
+    ADD_FAILURE() << "no sum in:\n" << map;
+    return 0;
+  }
+  const std::string unit = found[2];
+  const unsigned shift = unit == "KiB" ? 0 : unit == "MiB" ? 10 : 20;
+  return static_cast<std::uint64_t>(std::stod(found[1]) * static_cast<double>(1ULL << shift));
+}
+
+struct Touched {
+  std::vector<std::string> options;
+  std::uint64_t least_kib = 0;
+  std::uint64_t most_kib = 0;
+};
+
+TEST_F(MapOfRun, ShowsWhatTheGuestTouchedOnEveryPath) {
+  constexpr std::uint64_t kMiB = 1024;  // in KiB
+  // Eight touches, 2 MiB apart; a granule or a huge page of the host's each, and what was loaded.
+  const Touched paths[] = {{{"--lazy", "uffd", "--granule", "4K"}, 32, kMiB},
+                           {{"--lazy", "uffd", "--granule", "2M"}, 16 * kMiB, 24 * kMiB},
+                           {{"--lazy", "mmio", "--granule", "4K"}, 32, kMiB},
+                           {{"--lazy", "mmio", "--granule", "2M"}, 16 * kMiB, 24 * kMiB},
+                           {{"--lazy", "host"}, 32, 24 * kMiB},
+                           {{"--lazy", "off"}, 128 * kMiB, 128 * kMiB}};
+  const std::uint64_t ram = is_arm64() ? 0x4000'0000 : 0;
+  for (const Touched& path : paths) {
+    SCOPED_TRACE(fmt::format("{}", fmt::join(path.options, " ")));
+    std::vector<std::string> options = {
+        "--map", "text", "--cmdline",
+        fmt::format("start={:#x} stride=0x200000 count=8", ram + 0x400'0000)};
+    options.insert(options.end(), path.options.begin(), path.options.end());
+    const ProgramEnd end = run("first-touch", options);
+    expect_exit_code(end, 0);
+    const std::uint64_t resident = resident_kib(end.errors);
+    EXPECT_GE(resident, path.least_kib) << end.errors;
+    EXPECT_LE(resident, path.most_kib) << end.errors;
+  }
 }
 
 }  // namespace

@@ -95,9 +95,10 @@ Result<void> LiveMemory::start(const GuestMemoryConfig& config) {
           .shows = plan_.path == LazyPath::kMmio ? Shows::kPopulated : Shows::kAreas,
           .gate = plan_.path == LazyPath::kUffd ? Gate::kForNewSlots : Gate::kForCuts,
           .traps = traps_for(wiring_.watches)});
-  const bool pages_in_host =
-      plan_.path != LazyPath::kFault &&
-      (plan_.path != LazyPath::kUffd || plan_.granule >= bytes_of(PageSize::k2MiB));
+  // A granule that was asked for to spend less memory would not, with whole huge pages behind it.
+  const bool populates_pieces = plan_.path == LazyPath::kUffd || plan_.path == LazyPath::kMmio;
+  const bool pages_in_host = plan_.path != LazyPath::kFault &&
+                             (!populates_pieces || plan_.granule >= bytes_of(PageSize::k2MiB));
   return wiring_.ram.map_ram(pages_in_host && !config.huge ? GuestRam::HugePages::kWhereTheyFit
                                                            : GuestRam::HugePages::kNever);
 }
