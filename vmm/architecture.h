@@ -24,8 +24,10 @@
 
 namespace nestling {
 
-/// The guest-physical ranges that `size` bytes of RAM take up, ascending. Fails with kUsage.
-[[nodiscard]] Result<std::vector<GuestPhysRange>> ram_layout(std::uint64_t size);
+/// The guest-physical ranges that `size` bytes of RAM take up, ascending. Fails with kUsage, also
+/// where the host's guests have too few addresses.
+[[nodiscard]] Result<std::vector<GuestPhysRange>> ram_layout(const KvmSystem& kvm,
+                                                             std::uint64_t size);
 
 /// What a machine gets that asks for `wanted`: on arm64 there are always interrupt controllers,
 /// which cost nothing there.

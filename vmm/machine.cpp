@@ -59,7 +59,7 @@ Result<std::unique_ptr<Machine>> Machine::create(const KvmSystem& kvm, const Ima
   if (auto done = check_vcpu_count(kvm, config); !done) {
     return failure(done.error());
   }
-  const auto ranges = ram_layout(config.memory.size);
+  const auto ranges = ram_layout(kvm, config.memory.size);
   if (!ranges) {
     return failure(ranges.error());
   }

@@ -35,7 +35,7 @@ struct TrialMachine {
 };
 
 Result<TrialMachine> make_machine(const KvmSystem& kvm, std::span<const std::byte> code) {
-  const auto ranges = ram_layout(kRamSize);
+  const auto ranges = ram_layout(kvm, kRamSize);
   if (!ranges) {
     return failure(ranges.error());
   }

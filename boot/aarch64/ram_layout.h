@@ -20,13 +20,16 @@ inline constexpr GuestPhysRange kLowDeviceWindow =
 inline constexpr GuestPhysRange kHighDeviceWindow =
     GuestPhysRange::of(GuestPhysAddr(0xc000'0000), 0x4000'0000);
 
-/// The largest RAM: with the windows it just fits the 48 address bits of a stage-2 table.
-inline constexpr std::uint64_t kMaxRamSize =
-    (std::uint64_t{1} << 48) - kLowDeviceWindow.size() - kHighDeviceWindow.size();
+/// A stage-2 table has no more.
+inline constexpr unsigned kMostAddressBits = 48;
 
-/// The ranges that hold `size` bytes of RAM, ascending. Fails with kUsage when `size` is zero, not
-/// a whole number of pages, or larger than kMaxRamSize. Whether the host's KVM has as many address
-/// bits is not known here.
-[[nodiscard]] Result<std::vector<GuestPhysRange>> ram_ranges(std::uint64_t size);
+/// Bytes of RAM that fit, with the windows, into `address_bits` bits of guest-physical address.
+[[nodiscard]] std::uint64_t most_ram(unsigned address_bits);
+
+/// The ranges that hold `size` bytes of RAM, ascending, where the host gives a machine
+/// `address_bits` bits of guest-physical address. Fails with kUsage when `size` is zero, not a
+/// whole number of pages, or larger than most_ram() of them.
+[[nodiscard]] Result<std::vector<GuestPhysRange>> ram_ranges(
+    std::uint64_t size, unsigned address_bits = kMostAddressBits);
 
 }  // namespace nestling::aarch64

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "addrspace/aarch64/stage1_format.h"
+#include "vmm/aarch64/address_bits.h"
 #include "vmm/aarch64/vcpu_state.h"
 #include "vmm/kvm_api.h"
 
@@ -73,11 +74,10 @@ std::vector<MachineFact> machine_facts(const KvmSystem& kvm) {
   if (!vm) {
     return {};
   }
-  const int named = kvm.extension(KVM_CAP_ARM_VM_IPA_SIZE);
   std::vector<MachineFact> facts = {
       {.subject = "interrupts", .text = interrupt_controllers(*vm)},
       {.subject = "addresses",
-       .text = fmt::format("{} bits of guest-physical address", named > 0 ? named : 40)}};
+       .text = fmt::format("{} bits of guest-physical address", aarch64::address_bits(kvm))}};
   const auto vcpu = vm->create_vcpu(0);
   if (!vcpu || !aarch64::initialize(*vm, std::span(&*vcpu, 1))) {
     return facts;

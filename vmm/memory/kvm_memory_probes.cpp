@@ -34,7 +34,7 @@ Result<std::unique_ptr<PageFaultSource>> KvmMemoryProbes::page_faults() {
 Result<bool> KvmMemoryProbes::gives_memory_faults() {
   constexpr std::uint64_t kRamSize = 4ULL << 20;
   constexpr std::uint64_t kCodeOffset = 2ULL << 20;
-  const auto ranges = ram_layout(kRamSize);
+  const auto ranges = ram_layout(kvm_, kRamSize);
   if (!ranges) {
     return failure(ranges.error());
   }

@@ -18,7 +18,7 @@
 
 namespace nestling {
 
-Result<std::vector<GuestPhysRange>> ram_layout(std::uint64_t size) {
+Result<std::vector<GuestPhysRange>> ram_layout(const KvmSystem& /*kvm*/, std::uint64_t size) {
   return x86_64::ram_ranges(size);
 }
 

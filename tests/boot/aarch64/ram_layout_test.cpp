@@ -28,6 +28,9 @@ TEST(RamLayoutOfArm64, GoesOnAt4GiBBehindTheDevicesOfEveryArchitecture) {
 }
 
 TEST(RamLayoutOfArm64, EndsWhereTheArchitecturesAddressesDo) {
+  constexpr std::uint64_t kMaxRamSize = (1ULL << 48) - 2 * kGiB;
+  EXPECT_EQ(most_ram(48), kMaxRamSize);
+  EXPECT_EQ(most_ram(52), kMaxRamSize);
   const auto largest = ram_ranges(kMaxRamSize);
   ASSERT_TRUE(largest);
   EXPECT_EQ(largest->back().last(), GuestPhysAddr((1ULL << 48) - 1));
@@ -35,6 +38,21 @@ TEST(RamLayoutOfArm64, EndsWhereTheArchitecturesAddressesDo) {
   ASSERT_FALSE(larger);
   EXPECT_EQ(larger.error().kind, ErrorKind::kUsage);
   EXPECT_FALSE(ram_ranges(~0ULL - 0xfff));
+}
+
+TEST(RamLayoutOfArm64, EndsWhereTheHostsAddressesDo) {
+  EXPECT_EQ(most_ram(32), 2 * kGiB);
+  EXPECT_EQ(most_ram(36), 62 * kGiB);
+  EXPECT_EQ(most_ram(40), 1022 * kGiB);
+  const auto largest = ram_ranges(1022 * kGiB, 40);
+  ASSERT_TRUE(largest);
+  EXPECT_EQ(largest->back().last(), GuestPhysAddr((1ULL << 40) - 1));
+  const auto larger = ram_ranges(1023 * kGiB, 40);
+  ASSERT_FALSE(larger);
+  EXPECT_EQ(larger.error().kind, ErrorKind::kUsage);
+  EXPECT_EQ(larger.error().message,
+            "memory size 0xffc0000000 bytes: this host gives guests 40 bits of physical address, "
+            "which hold 1022 GiB of RAM beside the devices: pass --memory 1022G or less");
 }
 
 TEST(RamLayoutOfArm64, RefusesNoneAndPartsOfPages) {
