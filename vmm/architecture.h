@@ -71,6 +71,8 @@ struct Postmortem {
   /// For a vCPU that shut down: "triple fault at …: …", with the cause as far as it is certain. On
   /// arm64: the exception that nobody handles.
   std::string shutdown_reason;
+  /// False where the registers prove that it did not shut down for want of a memory slot.
+  bool may_lack_slot = true;
   /// Why the vCPU will never do anything else, where its registers prove it; else empty.
   std::string hang_reason = {};
   /// Registers, bytes at the instruction, page walks, backtrace, last exits; ends with a newline.

@@ -5,11 +5,13 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <variant>
 
 #include "addrspace/range.h"
+#include "base/result.h"
 #include "devices/device.h"
 
 namespace nestling {
@@ -26,11 +28,37 @@ struct PortExit {
   std::span<std::byte> data;
 };
 
+class StoppedAccess;
+
 /// A load or store where no memory slot is. `data` as in PortExit, 1 to 8 bytes.
 struct MmioExit {
   GuestPhysAddr address;
   Direction direction = Direction::kRead;
   std::span<std::byte> data;
+  /// The access itself, where `data` may be more than what `address` lacks; else null, and `data`
+  /// are the bytes from `address` on. Valid until the vCPU runs again.
+  StoppedAccess* access = nullptr;
+};
+
+/// An access as the vCPU that it stopped knows it. Where the hardware tells of the first page that
+/// an instruction cannot reach, rather than of bytes, one that straddles a page's edge may have
+/// begun before MmioExit::address.
+class StoppedAccess {
+ public:
+  /// The bytes on both sides of the edge; at least one on each.
+  struct Parts {
+    std::size_t below = 0;  ///< how many stand before the edge
+    GuestPhysAddr first;    ///< where the first of them is
+    GuestPhysAddr behind;   ///< where the first one behind the edge is
+  };
+
+  virtual ~StoppedAccess() = default;
+
+  /// Takes the access back, as if its instruction had not begun: the vCPU makes it again when it
+  /// runs on. Fails with kHostRefused.
+  [[nodiscard]] virtual Result<void> take_back(Direction direction) = 0;
+  /// Nothing when the access over which `exit` came straddles no edge, or nobody knows how.
+  [[nodiscard]] virtual std::optional<Parts> parts(const MmioExit& exit) = 0;
 };
 
 /// HLT without an in-kernel interrupt controller.

@@ -92,7 +92,47 @@ std::optional<Verdict> ExitHandler::on(VcpuId vcpu, const PortExit& exit) {
   return std::nullopt;
 }
 
+/// Whether the access, whose first byte without a slot is where the exit says, may have bytes in
+/// another page, and that is more than a device's business: those take aligned accesses only.
+bool ExitHandler::may_straddle(const MmioExit& exit) const {
+  const std::uint64_t offset = exit.address.value() % kPageSize;
+  if (offset != 0 || exit.data.size() < 2) {
+    return offset + exit.data.size() > kPageSize;
+  }
+  const bool is_behind_memory =
+      exit.address.value() != 0 && memory_.gap(GuestPhysAddr(exit.address.value() - 1), 1) == 0;
+  return is_behind_memory || memory_.gap(exit.address, 1) == 0;
+}
+
 std::optional<Verdict> ExitHandler::on(VcpuId vcpu, const MmioExit& exit) {
+  if (exit.access == nullptr) {
+    return on_bytes(vcpu, exit);
+  }
+  const auto bytes = GuestPhysRange::of(exit.address, exit.data.size());
+  const Access access = access_of(exit.direction);
+  if (memory_.exposure(exit.address, access) == MemoryExits::Exposure::kShown) {
+    if (auto verdict = memory_.on_missing_page(vcpu, bytes, access)) {
+      return verdict;
+    }
+    if (exit.direction == Direction::kRead) {
+      store(exit.data, 0);  // what comes of it is not known here
+    }
+    const auto done = exit.access->take_back(exit.direction);
+    return done ? std::nullopt : std::optional(on_run_failure(done.error()));
+  }
+  const auto parts = may_straddle(exit) ? exit.access->parts(exit) : std::nullopt;
+  if (!parts) {
+    return on_bytes(vcpu, exit);
+  }
+  auto verdict =
+      on_bytes(vcpu, MmioExit{parts->first, exit.direction, exit.data.first(parts->below)});
+  return verdict ? std::move(verdict)
+                 : on_bytes(vcpu, MmioExit{parts->behind, exit.direction,
+                                           exit.data.subspan(parts->below)});
+}
+
+/// An access that has no bytes but those from its address on.
+std::optional<Verdict> ExitHandler::on_bytes(VcpuId vcpu, const MmioExit& exit) {
   // Memory and devices may both have a part in an access that straddles an edge.
   for (std::size_t done = 0; done < exit.data.size();) {
     const auto address = exit.address.plus(done);
@@ -203,16 +243,26 @@ std::optional<Verdict> ExitHandler::on(VcpuId /*vcpu*/, const UnknownExit& exit)
 }
 
 std::optional<Verdict> ExitHandler::on(VcpuId vcpu, const UndecodedAccessExit& exit) {
-  // Memory without a slot: once that is there, the instruction that is made again needs no
-  // decoding.
-  if (memory_.gap(exit.address, 1) == 0) {
-    return memory_.on_memory_fault(vcpu, {.range = GuestPhysRange::of(exit.address, 1)});
+  constexpr std::uint64_t kIsWrite = 1U << 6;  // ESR_EL2.WnR
+  const Access access = (exit.syndrome & kIsWrite) != 0 ? Access::write() : Access::read();
+  const auto unserved = [&](std::string_view what, std::string_view remedy) {
+    return unhandled(fmt::format(
+        "access to {:#x}, {}, by an instruction that the processor does not describe to KVM (a "
+        "pair, write-back, or SIMD registers; syndrome {:#x}): {}",
+        exit.address.value(), what, exit.syndrome, remedy));
+  };
+  switch (memory_.exposure(exit.address, access)) {
+    case MemoryExits::Exposure::kNoMemory:
+      return unserved("where no RAM is", "use plain loads and stores for devices");
+    case MemoryExits::Exposure::kDenied:
+      return unserved("which its rights deny", "use plain loads and stores there");
+    case MemoryExits::Exposure::kTrapped:
+      return unserved("which --watch traps", "watch less, or use plain loads and stores there");
+    case MemoryExits::Exposure::kShown:
+      break;
   }
-  return unhandled(fmt::format(
-      "access to {:#x}, where no RAM is, by an instruction that the processor does not describe to "
-      "KVM (a pair, write-back, or SIMD registers; syndrome {:#x}): use plain loads and stores for "
-      "devices",
-      exit.address.value(), exit.syndrome));
+  // Once its page is there, the instruction that is made again needs no decoding.
+  return memory_.on_missing_page(vcpu, GuestPhysRange::of(exit.address, 1), access);
 }
 
 // NOLINTNEXTLINE(readability-convert-member-functions-to-static): two of the overloads need this.

@@ -38,7 +38,9 @@ class ExitHandler {
 
   std::optional<Verdict> on(VcpuId vcpu, const PortExit& exit);
   std::optional<Verdict> on(VcpuId vcpu, const MmioExit& exit);
+  std::optional<Verdict> on_bytes(VcpuId vcpu, const MmioExit& exit);
   std::optional<Verdict> on_bus(VcpuId vcpu, const MmioExit& exit);
+  [[nodiscard]] bool may_straddle(const MmioExit& exit) const;
   static std::optional<Verdict> on(VcpuId vcpu, const HaltExit& exit);
   static std::optional<Verdict> on(VcpuId vcpu, const ShutdownExit& exit);
   static std::optional<Verdict> on(VcpuId vcpu, const SystemEventExit& exit);

@@ -145,7 +145,10 @@ void RunCommand::complete_report(RunSession& session, const Image& image, Verdic
     return;
   }
   if (verdict.kind == VerdictKind::kTripleFault) {
-    verdict.reason = postmortem->shutdown_reason + machine.memory().shutdown_hint();
+    verdict.reason = postmortem->shutdown_reason;
+    if (postmortem->may_lack_slot) {
+      verdict.reason += machine.memory().shutdown_hint();
+    }
   } else if (verdict.kind == VerdictKind::kHang && !postmortem->hang_reason.empty()) {
     verdict.reason = postmortem->hang_reason;
   } else {

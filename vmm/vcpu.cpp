@@ -38,6 +38,19 @@ Result<Exit> Vcpu::run() {
   return failure(std::move(error));
 }
 
+Result<void> Vcpu::finish_exit() {
+  set_immediate_exit(ImmediateExit::kOn);
+  if (ioctl(fd_.get(), KVM_RUN, 0) == 0) {
+    return failure(make_error(ErrorKind::kHostRefused,
+                              "KVM_RUN of vCPU {} ran the guest in spite of immediate exit", id_));
+  }
+  const int error_number = errno;
+  if (error_number != EINTR) {
+    return failure(host_error(fmt::format("finishing an access of vCPU {}", id_), error_number));
+  }
+  return {};
+}
+
 namespace {
 
 Exit decode_port(kvm_run& run, std::span<std::byte> area) {

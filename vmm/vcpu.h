@@ -25,6 +25,11 @@ class Vcpu {
   /// Fails with kHostRefused when KVM_RUN itself fails.
   [[nodiscard]] Result<Exit> run();
 
+  /// Gives the guest the data of the last MMIO exit, and moves it behind the instruction, without
+  /// running it. Immediate exit is on afterwards, so that a kick that came meanwhile is not lost.
+  /// Fails with kHostRefused.
+  [[nodiscard]] Result<void> finish_exit();
+
   enum class ImmediateExit : std::uint8_t { kOff = 0, kOn = 1 };
   /// While on, run() returns without executing guest instructions.
   void set_immediate_exit(ImmediateExit value);

@@ -7,6 +7,7 @@
 
 #include "vmm/architecture.h"
 #include "vmm/halt_check.h"
+#include "vmm/stopped_access.h"
 
 namespace nestling {
 
@@ -77,6 +78,16 @@ void VcpuRunner::look_whether_stuck(std::uint64_t round) {
   counts_halts_ = halts.has_value();
 }
 
+Result<void> VcpuRunner::take_back(Direction direction) {
+  auto done = take_back_access(vcpu_, direction);
+  answer_requests();  // a kick may have come while immediate exit was on
+  return done;
+}
+
+std::optional<StoppedAccess::Parts> VcpuRunner::parts(const MmioExit& exit) {
+  return parts_of_access(vcpu_, memory_, exit);
+}
+
 bool VcpuRunner::step(std::chrono::steady_clock::time_point start) {
   using std::chrono::steady_clock;
   ExitTiming timing;
@@ -101,6 +112,10 @@ bool VcpuRunner::step(std::chrono::steady_clock::time_point start) {
   auto* const error = std::get_if<InternalErrorExit>(&*exit);
   if (error != nullptr && error->suberror == InternalErrorExit::kEmulation) {
     error->instruction = instruction_at(vcpu_, memory_);
+  }
+  auto* const access = std::get_if<MmioExit>(&*exit);
+  if (access != nullptr && accesses_told() == AccessesTold::kByPage) {
+    access->access = this;
   }
   if (std::optional<Verdict> verdict = handler_.handle(VcpuId(vcpu_.id()), *exit)) {
     verdicts_.propose(std::move(*verdict));

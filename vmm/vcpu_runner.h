@@ -23,7 +23,7 @@ namespace nestling {
 
 /// Runs one vCPU on whichever thread calls run(). kick(), ask_if_stuck() and stuck_since() may be
 /// called from any thread at any time; everything else before or after run().
-class VcpuRunner final : private RunGate::Seat {
+class VcpuRunner final : private RunGate::Seat, private StoppedAccess {
  public:
   /// What a vCPU's runner works with; all of it must outlive the runner.
   struct Surroundings {
@@ -74,6 +74,8 @@ class VcpuRunner final : private RunGate::Seat {
 
  private:
   void kick_out() override { kick(); }
+  [[nodiscard]] Result<void> take_back(Direction direction) override;
+  [[nodiscard]] std::optional<Parts> parts(const MmioExit& exit) override;
   [[nodiscard]] bool step(std::chrono::steady_clock::time_point start);
   void answer_requests();
   void look_whether_stuck(std::uint64_t round);

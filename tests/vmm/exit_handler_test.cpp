@@ -150,5 +150,98 @@ TEST_F(ExitHandlerTest, RunsOnAfterAnInterruption) {
   EXPECT_FALSE(handler.handle(VcpuId{0}, InterruptedExit{}));
 }
 
+/// An access whose instruction is known, as arm64's are.
+struct FakeStoppedAccess final : StoppedAccess {
+  Result<void> take_back(Direction direction) override {
+    taken_back.push_back(direction);
+    return {};
+  }
+  std::optional<Parts> parts(const MmioExit& /*exit*/) override {
+    ++questions;
+    return known_parts;
+  }
+
+  std::vector<Direction> taken_back;
+  int questions = 0;
+  std::optional<Parts> known_parts;
+};
+
+class AccessToldByPage : public ExitHandlerTest {
+ protected:
+  static constexpr std::uint64_t kRam = 0x10'0000;
+  static constexpr std::uint64_t kRom = kRam + kPageSize;
+
+  AccessToldByPage() {
+    const auto page = [](std::uint64_t at) {
+      return GuestPhysRange::of(GuestPhysAddr(at), kPageSize);
+    };
+    EXPECT_TRUE(world_.space->map_alloc(page(kRam), Populate::kOnTouch, {.name = "ram"}));
+    EXPECT_TRUE(world_.space->map_alloc(page(kRom), Populate::kNow,
+                                        {.name = "rom", .access = Access::read()}));
+  }
+
+  std::optional<Verdict> write(std::uint64_t at, std::span<std::byte> data) {
+    return handler_.handle(VcpuId{0},
+                           MmioExit{GuestPhysAddr(at), Direction::kWrite, data, &access_});
+  }
+  [[nodiscard]] std::byte byte_at(std::uint64_t at) { return *world_.byte_at(GuestPhysAddr(at)); }
+
+  ExitHandler handler_{ports_, mmio_, exits_, UnclaimedPolicy::kGoOn};
+  FakeStoppedAccess access_;
+  std::array<std::byte, 4> data_ = {std::byte{1}, std::byte{2}, std::byte{3}, std::byte{4}};
+};
+
+TEST_F(AccessToldByPage, IsTakenBackOnceItsPageIsThere) {
+  EXPECT_FALSE(write(kRam, data_));
+  EXPECT_EQ(access_.taken_back, std::vector<Direction>{Direction::kWrite});
+  EXPECT_EQ(byte_at(kRam), std::byte{0}) << "the guest writes it itself";
+  EXPECT_EQ(exits_.statistics().populated, 1U);
+}
+
+TEST_F(AccessToldByPage, EndsTheRunWhenThePageStaysOutOfReach) {
+  std::optional<Verdict> verdict;
+  int served = 0;
+  while (!verdict && served < 1000) {
+    verdict = write(kRam + 8, data_);
+    ++served;
+  }
+  ASSERT_TRUE(verdict);
+  EXPECT_EQ(verdict->kind, VerdictKind::kUnhandledExit);
+  EXPECT_NE(verdict->reason.find("0x100008"), std::string::npos) << verdict->reason;
+  EXPECT_GT(served, 10);
+}
+
+TEST_F(AccessToldByPage, IsCutAtTheEdgeOfReadOnlyMemory) {
+  access_.known_parts = StoppedAccess::Parts{
+      .below = 1, .first = GuestPhysAddr(kRom - 1), .behind = GuestPhysAddr(kRom)};
+  EXPECT_FALSE(write(kRom, data_));
+  EXPECT_TRUE(access_.taken_back.empty()) << "it would come again and again";
+  EXPECT_EQ(byte_at(kRom - 1), std::byte{1});
+  EXPECT_EQ(byte_at(kRom), std::byte{0});
+  EXPECT_EQ(exits_.statistics().denied_writes, 1U);
+}
+
+TEST_F(AccessToldByPage, BeginsWhereTheExitSaysWhenNobodyKnowsBetter) {
+  EXPECT_FALSE(write(kRom - 2 + kPageSize, data_));
+  EXPECT_EQ(access_.questions, 1);
+  EXPECT_EQ(exits_.statistics().denied_writes, 1U);
+  EXPECT_EQ(handler_.unclaimed_count(), 1U);
+}
+
+TEST_F(AccessToldByPage, IsNotAskedAboutItsPartsWhereOnlyADeviceIs) {
+  EXPECT_FALSE(write(0xd000'0000, data_));
+  EXPECT_FALSE(write(kRom + 8, data_));
+  EXPECT_EQ(access_.questions, 0);
+  EXPECT_EQ(register_.written, std::vector<std::uint64_t>{0x0403'0201});
+}
+
+TEST_F(AccessToldByPage, SaysWhyAnUndescribedAccessCannotBeServed) {
+  constexpr std::uint64_t kWrite = 1U << 6;
+  const auto verdict = handler_.handle(VcpuId{0}, UndecodedAccessExit{GuestPhysAddr(kRom), kWrite});
+  ASSERT_TRUE(verdict);
+  EXPECT_NE(verdict->reason.find("which its rights deny"), std::string::npos) << verdict->reason;
+  EXPECT_FALSE(handler_.handle(VcpuId{0}, UndecodedAccessExit{GuestPhysAddr(kRam), kWrite}));
+}
+
 }  // namespace
 }  // namespace nestling

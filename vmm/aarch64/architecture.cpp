@@ -72,6 +72,7 @@ Result<Postmortem> examine(const StoppedVcpu& stopped) {
                                   .last_console_line = stopped.last_console_line};
   return Postmortem{.location = aarch64::location(scene),
                     .shutdown_reason = aarch64::unhandled_exception_reason(scene),
+                    .may_lack_slot = aarch64::is_external_abort(cpu->esr),
                     .hang_reason = aarch64::exception_loop_reason(scene),
                     .report = aarch64::crash_report(scene)};
 }

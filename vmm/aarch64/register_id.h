@@ -24,6 +24,17 @@ struct SystemRegister {
                     std::uint64_t{name.crm} << 3 | name.op2};
 }
 
+/// KVM's number for 64 bits of what signal frames have, too, `offset` bytes from its start.
+[[nodiscard]] constexpr RegisterId core_register(std::uint64_t offset) {
+  return RegisterId{0x6030'0000'0010'0000ULL | offset / sizeof(std::uint32_t)};
+}
+/// X0 to X30.
+[[nodiscard]] constexpr RegisterId general_register(std::uint64_t number) {
+  return core_register(number * sizeof(std::uint64_t));
+}
+
+inline constexpr RegisterId kPc = core_register(256);
+inline constexpr RegisterId kPstate = core_register(264);
 inline constexpr RegisterId kMpidr = register_id({.crm = 0, .op2 = 5});
 inline constexpr RegisterId kMemoryFeatures0 = register_id({.crm = 7, .op2 = 0});  // ID_AA64MMFR0
 inline constexpr RegisterId kMemoryFeatures1 = register_id({.crm = 7, .op2 = 1});  // ID_AA64MMFR1

@@ -143,6 +143,16 @@ bool has_fault_address(std::uint64_t esr) {
   return found == kPcAlignment || found == kWatchpointLower || found == kWatchpointSame;
 }
 
+bool is_external_abort(std::uint64_t esr) {
+  if (!is_data_abort(esr) && !is_instruction_abort(exception_class(esr))) {
+    return false;
+  }
+  constexpr std::uint64_t kExternal = 0b01'0000;
+  constexpr std::uint64_t kExternalOnWalk = 0b01'0100;  // and a level
+  const std::uint64_t status = field(esr, 0, 6);
+  return status == kExternal || (status & ~std::uint64_t{3}) == kExternalOnWalk;
+}
+
 std::string describe_fault_status(std::uint64_t status) {
   const std::uint64_t level = status & 3;
   switch (status >> 2) {

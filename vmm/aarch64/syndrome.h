@@ -16,6 +16,10 @@ namespace nestling::aarch64 {
 /// watchpoints, unless the syndrome says that it is not valid.
 [[nodiscard]] bool has_fault_address(std::uint64_t esr);
 
+/// True for an abort that came from outside the processor: so KVM tells a guest of page tables, and
+/// of code, where no memory slot is.
+[[nodiscard]] bool is_external_abort(std::uint64_t esr);
+
 /// "data abort in EL1: translation fault at level 1, write", "undefined instruction", "svc 0x12":
 /// class, then what the class's fields say.
 [[nodiscard]] std::string describe_syndrome(std::uint64_t esr);

@@ -15,24 +15,17 @@ namespace nestling::aarch64 {
 static_assert(register_id({.op0 = 3, .op1 = 3, .crn = 14, .crm = 3, .op2 = 1}) ==
               RegisterId{KVM_REG_ARM_TIMER_CTL});
 static_assert(kPhysicalTimerControl == RegisterId{KVM_REG_ARM_PTIMER_CTL});
+static_assert(core_register(8) ==
+              RegisterId{KVM_REG_ARM64 | KVM_REG_SIZE_U64 | KVM_REG_ARM_CORE | 2});
+static_assert(general_register(30) == core_register(offsetof(kvm_regs, regs.regs[30])));
+static_assert(kPc == core_register(offsetof(kvm_regs, regs.pc)));
+static_assert(kPstate == core_register(offsetof(kvm_regs, regs.pstate)));
 static_assert(kSctlr == RegisterId{ARM64_SYS_REG(3, 0, 1, 0, 0)});
 static_assert(kMair == RegisterId{ARM64_SYS_REG(3, 0, 10, 2, 0)});
 
 namespace {
 
-/// A register in the structure of those that signal frames have, too, by its offset there.
-constexpr RegisterId core_register(std::size_t offset) {
-  return RegisterId{KVM_REG_ARM64 | KVM_REG_SIZE_U64 | KVM_REG_ARM_CORE |
-                    offset / sizeof(std::uint32_t)};
-}
-
-constexpr RegisterId general_register(std::size_t number) {
-  return core_register(offsetof(kvm_regs, regs.regs) + number * sizeof(std::uint64_t));
-}
-
 constexpr RegisterId kSpEl0 = core_register(offsetof(kvm_regs, regs.sp));
-constexpr RegisterId kPc = core_register(offsetof(kvm_regs, regs.pc));
-constexpr RegisterId kPstate = core_register(offsetof(kvm_regs, regs.pstate));
 constexpr RegisterId kSpEl1 = core_register(offsetof(kvm_regs, sp_el1));
 constexpr RegisterId kElr = core_register(offsetof(kvm_regs, elr_el1));
 constexpr RegisterId kSpsr = core_register(offsetof(kvm_regs, spsr));

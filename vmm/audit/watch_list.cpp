@@ -179,6 +179,13 @@ bool WatchList::traps(GuestPhysAddr address) const {
                      [&](const WatchRange& watched) { return watched.pages().contains(address); });
 }
 
+bool WatchList::traps(GuestPhysAddr address, Access access) const {
+  return std::any_of(ranges_.begin(), ranges_.end(), [&](const WatchRange& watched) {
+    return watched.pages().contains(address) &&
+           (watched.access.allows(Access::read()) || access.allows(Access::write()));
+  });
+}
+
 std::string WatchList::obstacle_on(std::span<const GuestPhysAddr> path) const {
   for (const WatchRange& watched : ranges_) {
     const auto found = std::find_if(path.begin(), path.end(), [&](GuestPhysAddr address) {

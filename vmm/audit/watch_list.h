@@ -61,6 +61,9 @@ class WatchList {
 
   /// True when `address` is in a page with a watched byte.
   [[nodiscard]] bool traps(GuestPhysAddr address) const;
+  /// True when such an access of `address` is an exit for the sake of one. Where reads are watched
+  /// there is no slot, so that every access is.
+  [[nodiscard]] bool traps(GuestPhysAddr address, Access access) const;
 
   /// Words for a guest that came to an end where the processor itself reads `path`: code and page
   /// tables cannot be in pages whose reads are trapped. Empty when none is.

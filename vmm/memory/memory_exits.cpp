@@ -9,6 +9,7 @@
 
 #include "vmm/memory/host_memory.h"
 #include "vmm/memory/memory_watch.h"
+#include "vmm/memory/slot_mirror.h"
 
 namespace nestling {
 
@@ -210,6 +211,49 @@ MemoryExits::Piece MemoryExits::access(VcpuId vcpu, GuestPhysAddr address, Direc
   return {.size = data.size(), .verdict = std::nullopt};
 }
 
+MemoryExits::Exposure MemoryExits::exposure(GuestPhysAddr address, Access access) const {
+  const std::optional<Area> area = area_at(address);
+  if (!area) {
+    return Exposure::kNoMemory;
+  }
+  const auto rights = slot_rights(area->access, area->type);
+  if (!rights || !area->access.allows(access)) {
+    return Exposure::kDenied;
+  }
+  const bool is_trapped = options_.watches != nullptr && options_.watches->traps(address, access);
+  return is_trapped ? Exposure::kTrapped : Exposure::kShown;
+}
+
+/// Counts the exits over a page that is there. Another vCPU may have been faster, now and then, but
+/// a page that stays out of reach is no want of frames.
+bool MemoryExits::is_in_vain(VcpuId vcpu, GuestPhysAddr page, FaultOutcome outcome) {
+  constexpr std::uint32_t kMostRepeats = 100;
+  Repeats& repeats = repeats_.at(index_of(vcpu));
+  // It may also have been taken away again meanwhile.
+  const std::uint64_t generation = space_.generation();
+  const bool repeated = outcome != FaultOutcome::kResolved && repeats.page == page &&
+                        repeats.generation == generation;
+  repeats = {.page = page, .generation = generation, .count = repeated ? repeats.count + 1 : 0};
+  return repeats.count >= kMostRepeats;
+}
+
+std::optional<Verdict> MemoryExits::on_missing_page(VcpuId vcpu, GuestPhysRange bytes,
+                                                    Access access) {
+  const auto outcome = fault({.actor = actor_of(vcpu), .range = bytes, .access = access});
+  if (!outcome) {
+    return outcome.error();
+  }
+  if (is_in_vain(vcpu, bytes.start().aligned_down(kPageSize), *outcome)) {
+    return Verdict{.kind = VerdictKind::kUnhandledExit,
+                   .reason = fmt::format("access to {:#x}: it is populated, and KVM cannot reach "
+                                         "it all the same",
+                                         bytes.start().value())};
+  }
+  (*outcome == FaultOutcome::kResolved ? populated_ : completed_)
+      .fetch_add(1, std::memory_order_relaxed);
+  return std::nullopt;
+}
+
 std::optional<Verdict> MemoryExits::on_memory_fault(VcpuId vcpu, const MemoryFaultExit& exit) {
   const auto unserved = [&](std::string_view why) {
     return Verdict{
@@ -241,12 +285,8 @@ std::optional<Verdict> MemoryExits::on_memory_fault(VcpuId vcpu, const MemoryFau
       break;
     }
   }
-  // Another vCPU may have been faster, but a page that stays out of reach is no want of frames.
-  constexpr std::uint32_t kMostRepeats = 100;
-  Repeats& repeats = repeats_.at(index_of(vcpu));
-  repeats.count = has_changed || repeats.page != first ? 0 : repeats.count + 1;
-  repeats.page = first;
-  if (repeats.count >= kMostRepeats) {
+  if (is_in_vain(vcpu, first,
+                 has_changed ? FaultOutcome::kResolved : FaultOutcome::kAlreadyPresent)) {
     return unserved("it is populated, and KVM cannot reach it all the same");
   }
   memory_faults_.fetch_add(1, std::memory_order_relaxed);

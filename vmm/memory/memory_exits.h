@@ -61,6 +61,19 @@ class MemoryExits {
   /// business: 0 when that is the very first.
   [[nodiscard]] std::size_t gap(GuestPhysAddr address, std::size_t size) const;
 
+  /// What keeps an access from being made without an exit once its page is populated.
+  enum class Exposure : std::uint8_t {
+    kNoMemory,  ///< no memory is there
+    kDenied,    ///< the area's rights, or its type
+    kTrapped,   ///< a watched range in its page
+    kShown,     ///< nothing
+  };
+  [[nodiscard]] Exposure exposure(GuestPhysAddr address, Access access) const;
+
+  /// Populates the page where `bytes` begin, for an access that the guest makes again afterwards.
+  /// Nothing when the vCPU can go on.
+  [[nodiscard]] std::optional<Verdict> on_missing_page(VcpuId vcpu, GuestPhysRange bytes,
+                                                       Access access);
   /// A page that KVM could not resolve. Nothing when the vCPU can go on.
   [[nodiscard]] std::optional<Verdict> on_memory_fault(VcpuId vcpu, const MemoryFaultExit& exit);
 
@@ -94,9 +107,10 @@ class MemoryExits {
     GuestPhysRange range;
     Access access;
   };
-  /// Memory-fault exits in a row, of one vCPU, of a page that was there.
+  /// Exits in a row, of one vCPU, over a page that was there.
   struct alignas(64) Repeats {
     GuestPhysAddr page;
+    std::uint64_t generation = 0;  ///< of the space
     std::uint32_t count = 0;
   };
 
@@ -104,6 +118,7 @@ class MemoryExits {
   void tell_if_watched(const Attempt& attempt, std::span<const std::byte> data) const;
   [[nodiscard]] Piece deny(const Attempt& attempt, std::span<std::byte> data);
   [[nodiscard]] Result<FaultOutcome, Verdict> fault(const Attempt& attempt);
+  [[nodiscard]] bool is_in_vain(VcpuId vcpu, GuestPhysAddr page, FaultOutcome outcome);
   [[nodiscard]] Verdict out_of_memory(GuestPhysAddr address) const;
 
   AddressSpace& space_;

@@ -14,18 +14,8 @@ constexpr bool kChecksEveryChange = false;
 constexpr bool kChecksEveryChange = true;
 #endif
 
-/// The rights of a slot for memory like this, or nothing when it gets none.
-std::optional<SlotRights> rights_for(Access access, MemoryType type) {
-  const bool is_ram = type == MemoryType::kWriteBack || type == MemoryType::kWriteThrough ||
-                      type == MemoryType::kWriteProtected || type == MemoryType::kWriteCombining;
-  if (!is_ram || !access.allows(Access::read())) {
-    return std::nullopt;
-  }
-  return access.allows(Access::write()) ? SlotRights::kReadWrite : SlotRights::kReadOnly;
-}
-
 std::optional<SlotRights> rights_for(const ViewChange& change) {
-  return rights_for(change.access, change.type);
+  return slot_rights(change.access, change.type);
 }
 
 /// The part of `host`, which stands behind `whole`, that stands behind `part`.
@@ -34,6 +24,15 @@ std::span<std::byte> host_of(std::span<std::byte> host, GuestPhysRange whole, Gu
 }
 
 }  // namespace
+
+std::optional<SlotRights> slot_rights(Access access, MemoryType type) {
+  const bool is_ram = type == MemoryType::kWriteBack || type == MemoryType::kWriteThrough ||
+                      type == MemoryType::kWriteProtected || type == MemoryType::kWriteCombining;
+  if (!is_ram || !access.allows(Access::read())) {
+    return std::nullopt;
+  }
+  return access.allows(Access::write()) ? SlotRights::kReadWrite : SlotRights::kReadOnly;
+}
 
 SlotMirror::SlotMirror(AddressSpace& space, SlotTable& table, RunGate& gate, Options options)
     : space_(space),
@@ -139,7 +138,7 @@ void SlotMirror::spare_slots() {
   }
   std::uint64_t mapped = 0;
   space_.visit_areas(space_.range(), [&](const Area& area) {
-    mapped += rights_for(area.access, area.type) ? area.range.size() : 0;
+    mapped += slot_rights(area.access, area.type) ? area.range.size() : 0;
   });
   const std::uint64_t hidden = mapped - std::min(mapped, shown_bytes_);
   // A larger block can have each of the slots there are in its midst, and then takes one more.
@@ -175,7 +174,7 @@ Result<void> SlotMirror::follow(const ViewChange& change) {
 }
 
 Result<void> SlotMirror::follow_protect(const ViewChange& change) {
-  const auto before = rights_for(change.previous_access, change.type);
+  const auto before = slot_rights(change.previous_access, change.type);
   const auto after = rights_for(change);
   if (before == after) {
     return {};
@@ -352,7 +351,7 @@ std::vector<SlotMirror::Shown> SlotMirror::wanted() const {
     }
   };
   space_.visit_areas(space_.range(), [&](const Area& area) {
-    const auto rights = rights_for(area.access, area.type);
+    const auto rights = slot_rights(area.access, area.type);
     if (rights && options_.shows == Shows::kAreas) {
       append(area.range, area.host, *rights);
     } else if (rights) {

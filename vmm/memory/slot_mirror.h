@@ -16,6 +16,9 @@
 
 namespace nestling {
 
+/// The rights of a slot for memory like this, or nothing when it gets none.
+[[nodiscard]] std::optional<SlotRights> slot_rights(Access access, MemoryType type);
+
 /// What a guest can reach without an exit, as an observer of the address space:
 ///
 ///     areas:      | ram rw        | rom r |  hole  | ram rw |

@@ -9,6 +9,7 @@
 #include "boot/x86_64/ram_layout.h"
 #include "vmm/access_origin.h"
 #include "vmm/kvm_api.h"
+#include "vmm/stopped_access.h"
 #include "vmm/x86_64/access_origin.h"
 #include "vmm/x86_64/cpuid.h"
 #include "vmm/x86_64/crash_report.h"
@@ -158,6 +159,18 @@ class MemoryAsItIs final : public GuestMemory {
 };
 
 }  // namespace
+
+AccessesTold accesses_told() { return AccessesTold::kByByte; }
+
+Result<void> take_back_access(Vcpu& vcpu, Direction /*direction*/) {
+  // KVM emulates the instruction, and is in the midst of it.
+  return failure(make_error(ErrorKind::kBug, "vCPU {} cannot take back an access", vcpu.id()));
+}
+
+std::optional<StoppedAccess::Parts> parts_of_access(const Vcpu& /*vcpu*/, GuestMemory& /*memory*/,
+                                                    const MmioExit& /*exit*/) {
+  return std::nullopt;
+}
 
 AccessOrigin origin_of_access(const Vcpu& vcpu, AddressSpace& space, const AccessSeen& seen) {
   const auto cpu = x86_64::read_cpu_state(vcpu);

@@ -1,6 +1,7 @@
 // Proves that unaligned accesses over every edge move the right bytes: 2, 4 and 8 bytes over 4 KiB,
-// granule and 2 MiB edges, with either side populated or not, from the kernel and from a device;
-// with outer=ADDRESS also over the end of RAM, behind which nothing answers; status 0.
+// granule and 2 MiB edges, with either side populated or not, from the kernel and from a device,
+// and between pages that are neighbours for the kernel only; with outer=ADDRESS also over the end
+// of RAM, behind which nothing answers, with rom=ADDRESS into and out of a page of ROM; status 0.
 #include <array>
 #include <cstdint>
 
@@ -135,6 +136,100 @@ unsigned check_edge(std::uint64_t edge) {
   return accesses;
 }
 
+/// Two pages that are neighbours in the kernel's tables, but not in memory.
+struct Neighbours {
+  static constexpr std::uint64_t kVirtual = 0x10'0000'0000;
+
+  std::uint64_t below = 0;
+  std::uint64_t above = 0;
+
+  [[nodiscard]] std::uint64_t phys_of(std::uint64_t virt) const {
+    const std::uint64_t offset = virt - kVirtual;
+    return offset < kSmallPage ? below + offset : above + (offset - kSmallPage);
+  }
+  /// Zero, and populated as far as that says.
+  void prepare(unsigned populated) const {
+    expect(discard(below, kSmallPage) == TestStatus::kOk, "to discard {}", hex(below));
+    expect(discard(above, kSmallPage) == TestStatus::kOk, "to discard {}", hex(above));
+    if ((populated & kBelow) != 0) {
+      *at_address<volatile std::uint8_t>(below) = 0;
+    }
+    if ((populated & kAbove) != 0) {
+      *at_address<volatile std::uint8_t>(above + 64) = 0;
+    }
+  }
+  /// That the bytes are where they belong.
+  void check(std::uint64_t virt, unsigned size) const {
+    for (unsigned i = 0; i < size; ++i) {
+      const std::uint64_t phys = phys_of(virt + i);
+      const std::uint8_t found = *at_address<const volatile std::uint8_t>(phys);
+      expect(found == static_cast<std::uint8_t>(kValue >> (8 * i)), "byte {} of {} at {}, not {}",
+             i, hex(kValue), hex(phys), hex(found));
+    }
+  }
+};
+
+unsigned check_neighbours(const BootInfo& info, const MemoryRange& usable) {
+  PageSource pages{.next = usable.start, .end = usable.start + kBigPage};
+  OwnTables tables(pages);
+  tables.map_identity(info);
+  const Neighbours both{.below = usable.start + 5 * kBigPage + kSmallPage,
+                        .above = usable.start + 3 * kBigPage};
+  for (const std::uint64_t offset : {std::uint64_t{0}, kSmallPage}) {
+    tables.map({.virt = Neighbours::kVirtual + offset,
+                .phys = both.phys_of(Neighbours::kVirtual + offset),
+                .rights = PageRights::kWrite});
+  }
+  tables.use();
+  unsigned accesses = 0;
+  for (const unsigned size : {2U, 4U, 8U}) {
+    for (unsigned below = 1; below < size; ++below) {
+      for (unsigned populated = 0; populated <= (kBelow | kAbove); ++populated) {
+        const std::uint64_t at = Neighbours::kVirtual + kSmallPage - below;
+        both.prepare(populated);
+        const std::uint64_t before = load(at, size);
+        expect(before == 0, "zero at {}, not {}", hex(at), hex(before));
+        both.prepare(populated);
+        store(at, size, value_of(size));
+        both.check(at, size);
+        expect(load(at, size) == value_of(size), "{} at {}", hex(value_of(size)), hex(at));
+        ++accesses;
+      }
+    }
+  }
+  return accesses;
+}
+
+/// What is written into ROM goes nowhere, what is written beside it does not.
+void check_rom_edges(std::uint64_t rom) {
+  const auto byte_at = [](std::uint64_t at) {
+    return *at_address<const volatile std::uint8_t>(at);
+  };
+  for (const std::uint64_t edge : {rom, rom + kSmallPage}) {
+    for (const unsigned size : {2U, 4U, 8U}) {
+      for (unsigned below = 1; below < size; ++below) {
+        const std::uint64_t at = edge - below;
+        const std::uint64_t ram = edge == rom ? rom - 8 : edge;
+        store(ram, 8, 0);
+        std::uint64_t expected = 0;
+        for (unsigned i = 0; i < size; ++i) {
+          const bool is_rom = (edge == rom) == (i >= below);
+          const std::uint64_t byte = is_rom ? byte_at(at + i) : kValue >> (8 * i) & 0xff;
+          expected |= byte << (8 * i);
+        }
+        store(at, size, value_of(size));
+        expect(load(at, size) == expected, "{} at {}, not {}", hex(expected), hex(at),
+               hex(load(at, size)));
+        for (std::uint64_t beside = ram; beside < ram + 8; ++beside) {
+          expect((beside >= at && beside < at + size) || byte_at(beside) == 0,
+                 "zero at {}, beside {} bytes at {}", hex(beside), size, hex(at));
+        }
+      }
+    }
+  }
+  print("accesses over the edges of ROM at {}\n", hex(rom));
+}
+
 /// Behind the end of RAM reads give ones, writes go nowhere; the bytes in RAM are not harmed.
 void check_outer_edge(std::uint64_t end) {
   for (const unsigned size : {2U, 4U, 8U}) {
@@ -167,10 +262,14 @@ int kernel_main(const BootInfo& info) {
        {middle, middle + granule % kBigPage, middle + granule % kBigPage + kSmallPage}) {
     accesses += check_edge(edge);
   }
+  const unsigned between_neighbours = check_neighbours(info, usable);
+  if (const auto rom = command_line_number(info, "rom")) {
+    check_rom_edges(*rom);
+  }
   if (const auto end = command_line_number(info, "outer")) {
     check_outer_edge(*end);
   }
-  print("{} accesses over edges\n", accesses);
+  print("{} accesses over edges, {} between neighbours\n", accesses, between_neighbours);
   return 0;
 }
 

@@ -39,12 +39,17 @@ class ArmMachineKvm : public testing::Test {
   }
 
   /// Runs `code` with hang checks, ten seconds at most.
-  Ending run(const std::vector<std::uint32_t>& code, std::uint32_t vcpu_count = 1) {
+  Ending run(const std::vector<std::uint32_t>& code, std::uint32_t vcpu_count = 1,
+             LazyPath path = LazyPath::kAuto) {
     const auto image =
         make_flat_image(std::as_bytes(std::span(code)), kCode, Architecture::kAarch64);
     EXPECT_TRUE(image);
     MachineConfig config;
     config.memory.size = 4ULL << 20;
+    config.memory.path = path;
+    if (path == LazyPath::kMmio) {
+      config.memory.granule = kPageSize;
+    }
     config.vcpu_count = vcpu_count;
     auto made = Machine::create(*kvm_, *image, config,
                                 {.console = console_, .console_room = room_, .log = log_});
@@ -168,6 +173,25 @@ TEST_F(ArmMachineKvm, ExplainsADeviceAccessThatCannotBeDecoded) {
   EXPECT_EQ(ending.verdict.reason.find("access to 0x9000000, where no RAM is"), 0U)
       << ending.verdict.reason;
   EXPECT_EQ(ending.postmortem.location, "0x40100004");
+}
+
+TEST_F(ArmMachineKvm, MakesAFirstAccessAgainWithItsRegistersAsTheyWere) {
+  const Ending ending = run(
+      {
+          0xd2a8'0400,    // mov x0, #0x40200000
+          0x9140'0401,    // add x1, x0, #0x1000
+          0xf940'0000,    // ldr x0, [x0]: the base is lost once it is loaded
+          0x5280'00e7,    // mov w7, #7
+          0xb900'0027,    // str w7, [x1]
+          0xb940'0029,    // ldr w9, [x1]
+          0xaa09'0000,    // orr x0, x0, x9
+          0xd2ba'0004,    // mov x4, #0xd0000000
+          0xb900'0080,    // str w0, [x4]
+          kBranchToSelf,  //
+      },
+      1, LazyPath::kMmio);
+  EXPECT_EQ(ending.verdict.kind, VerdictKind::kGuestExit) << ending.verdict.reason;
+  EXPECT_EQ(ending.verdict.guest_status, 7U);
 }
 
 TEST_F(ArmMachineKvm, NeverTakesAWaitForTheTimerForAHang) {

@@ -53,6 +53,15 @@ TEST(Syndrome, KnowsWhichExceptionsHaveAnAddress) {
   EXPECT_FALSE(has_fault_address(0x5600'0000));
 }
 
+TEST(Syndrome, TellsAbortsFromOutside) {
+  EXPECT_TRUE(is_external_abort(0x9600'0010));
+  EXPECT_TRUE(is_external_abort(0x8600'0010));
+  EXPECT_TRUE(is_external_abort(0x9600'0017)) << "of a walk, at level 3";
+  EXPECT_FALSE(is_external_abort(0x9600'0007));
+  EXPECT_FALSE(is_external_abort(0x9600'0021));
+  EXPECT_FALSE(is_external_abort(0x5600'0010)) << "svc";
+}
+
 TEST(Syndrome, EndsForEveryClassAndStatus) {
   for (std::uint64_t found = 0; found < 64; ++found) {
     EXPECT_FALSE(describe_syndrome(found << 26 | 0x1ff'ffff).empty()) << found;

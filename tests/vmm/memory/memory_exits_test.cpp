@@ -198,6 +198,14 @@ TEST_F(MemoryExitsTest, EndsARunInWhichAMemoryFaultNeverGoesAway) {
   EXPECT_GT(served, 10);
 }
 
+TEST_F(MemoryExitsTest, GoesOnWithAPageThatIsTakenAwayAgainAndAgain) {
+  for (int round = 0; round < 1000; ++round) {
+    ASSERT_TRUE(space->discard(guest(kRam, kPageSize)));
+    ASSERT_TRUE(space->populate(guest(kRam, kPageSize)));  // by another vCPU, which is faster
+    ASSERT_FALSE(exits.on_missing_page(kVcpu, guest(kRam, 8), Access::read()));
+  }
+}
+
 TEST_F(MemoryExitsTest, DoesNotServeAMemoryFaultWithoutMemoryOrWithoutARange) {
   EXPECT_TRUE(exits.on_memory_fault(kVcpu, {guest(kNothing, kPageSize), 0}));
   EXPECT_TRUE(exits.on_memory_fault(kVcpu, {GuestPhysRange(), 0}));
@@ -213,6 +221,21 @@ TEST_F(MemoryExitsTest, AnswersAFailedFetchByPopulatingBothPagesOfTheInstruction
   const auto again = exits.on_failed_fetch(kVcpu, instruction);
   ASSERT_TRUE(again);
   EXPECT_EQ(*again, MemoryExits::Fetch::kWasThere) << "so it was something else";
+}
+
+TEST_F(MemoryExitsTest, KnowsWhatKeepsAnAccessAnExit) {
+  using Exposure = MemoryExits::Exposure;
+  const WatchList watches({{guest(kRam + kPageSize, 8), Access::write(), "word"}});
+  const MemoryExits watching(*space, {.watches = &watches});
+  EXPECT_EQ(watching.exposure(GuestPhysAddr(kRam), Access::write()), Exposure::kShown);
+  EXPECT_EQ(watching.exposure(GuestPhysAddr(kRam + kPageSize + 64), Access::write()),
+            Exposure::kTrapped);
+  EXPECT_EQ(watching.exposure(GuestPhysAddr(kRam + kPageSize + 64), Access::read()),
+            Exposure::kShown)
+      << "only its writes are watched";
+  EXPECT_EQ(watching.exposure(GuestPhysAddr(kRom), Access::read()), Exposure::kShown);
+  EXPECT_EQ(watching.exposure(GuestPhysAddr(kRom), Access::write()), Exposure::kDenied);
+  EXPECT_EQ(watching.exposure(GuestPhysAddr(kNothing), Access::read()), Exposure::kNoMemory);
 }
 
 }  // namespace
