@@ -74,7 +74,6 @@ struct Half {
   std::uint8_t output_bits = 48;   ///< what TCR.IPS and the CPU leave of the output address
   HighBits high_bits = HighBits::kNone;
   bool upper = false;
-  bool walks_disabled = false;    ///< EPDx
   bool ignores_top_byte = false;  ///< TBIx, and not TBIDx for fetches
   bool no_table_rights = false;   ///< HPDx
   bool no_user_access = false;    ///< E0PDx
@@ -111,6 +110,12 @@ struct Half {
   return bits == 0 ? std::nullopt : std::optional<std::uint8_t>(bits);
 }
 
+/// EPDx of the half that `gva` is in: whatever else TCR says of it, nothing is walked there.
+[[nodiscard]] constexpr bool walks_disabled(const TranslationState& state, GuestVirtAddr gva) {
+  const bool upper = field(gva.value(), 55, 1) != 0;
+  return field(state.tcr, upper ? 23 : 7, 1) != 0;
+}
+
 /// The half `gva` is in (bit 55 decides), or nothing when its granule is reserved.
 [[nodiscard]] constexpr std::optional<Half> half_of(const TranslationState& state,
                                                     GuestVirtAddr gva, bool is_fetch) {
@@ -128,7 +133,6 @@ struct Half {
   half.base = upper ? state.ttbr1 : state.ttbr0;
   half.granule_bits = *granule;
   half.size_bits = static_cast<std::uint8_t>(field(tcr, upper ? 16 : 0, 6));
-  half.walks_disabled = flag(7, 23);
   half.ignores_top_byte = flag(37, 38) && !(is_fetch && flag(51, 52));
   half.no_table_rights = flag(41, 42);
   half.no_user_access = flag(55, 56);

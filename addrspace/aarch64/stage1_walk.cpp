@@ -169,6 +169,10 @@ GuestWalk walk(TableMemory& tables, const TranslationState& state, GuestVirtAddr
     walk.outcome = pass_through(state, gva, access.kind);
     return walk;
   }
+  if (stage1::walks_disabled(state, gva)) {
+    walk.outcome = fault(Kind::kTranslation, 0);
+    return walk;
+  }
   const auto half = stage1::half_of(state, gva, access.kind == AccessKind::kExecute);
   if (!half || is_set(state.sctlr, kSctlrBigEndian)) {
     walk.outcome = fault(Kind::kUnsupportedState, 0);
@@ -176,7 +180,7 @@ GuestWalk walk(TableMemory& tables, const TranslationState& state, GuestVirtAddr
   }
   const bool refused = half->no_user_access && access.privilege == Privilege::kUser;
   if (!stage1::is_valid_size(state.features, *half) || !stage1::is_in_range(*half, gva) ||
-      half->walks_disabled || refused) {
+      refused) {
     walk.outcome = fault(Kind::kTranslation, 0);
     return walk;
   }

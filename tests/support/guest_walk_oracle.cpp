@@ -272,7 +272,7 @@ Answer arm_levels(const Memory& memory, const ArmWalk& walk, u64 gva, int page_b
       return ArmWalk::status(kTranslation, 0);
     }
   }
-  if (walk.tcr(7, 23) || (walk.tcr(55, 56) && walk.user)) {
+  if (walk.tcr(55, 56) && walk.user) {
     return ArmWalk::status(kTranslation, 0);
   }
   int oasize = std::min(physical_address_size(slice(state.tcr, 34, 32)), pamax);
@@ -384,6 +384,10 @@ Answer walk(const Memory& memory, const aarch64::TranslationState& state, u64 gv
     const u64 address = tbi ? slice(gva, 55, 0) : gva;
     return address >> pamax != 0 ? ArmWalk::status(kAddressSize, 0)
                                  : translated(address, u64{1} << pamax);
+  }
+  // TCR_EL1.EPDn: no walk, so that the granule does not matter.
+  if (walk.tcr(7, 23)) {
+    return ArmWalk::status(kTranslation, 0);
   }
   constexpr std::array<int, 4> kTg0{12, 16, 14, 0};
   constexpr std::array<int, 4> kTg1{0, 14, 12, 16};

@@ -96,6 +96,9 @@ TEST_F(Granule4K, WalksNoHalfThatIsDisabled) {
   state.tcr |= 1ULL << 23;  // EPD1
   EXPECT_TRUE(walk(kRead).outcome);
   EXPECT_EQ(fault_of(walk(kRead, kHigh)), (TranslationFault{Kind::kTranslation, 0}));
+  state.tcr &=
+      ~(3ULL << 30);  // TG1: reserved, and what a kernel without an upper half leaves there
+  EXPECT_EQ(fault_of(walk(kRead, kHigh)), (TranslationFault{Kind::kTranslation, 0}));
 }
 
 TEST_F(Granule4K, HidesAHalfFromEl0Only) {
