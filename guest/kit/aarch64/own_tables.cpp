@@ -3,30 +3,17 @@
 #include "guest/kit/own_tables.h"
 
 #include "guest/kit/aarch64/control.h"
+#include "guest/kit/aarch64/descriptor.h"
 #include "guest/kit/physical.h"
 
 namespace nestling::guest {
 namespace {
 
-constexpr std::uint64_t kValid = 1U << 0;
-constexpr std::uint64_t kTableOrPage = 1U << 1;   // else a block
-constexpr std::uint64_t kNormalMemory = 1U << 2;  // attribute 1 of MAIR, see start.S; 0 is a device
-constexpr std::uint64_t kUserAccess = 1U << 6;
-constexpr std::uint64_t kReadOnly = 1U << 7;
-constexpr std::uint64_t kInnerShareable = 3U << 8;
-constexpr std::uint64_t kAccessed = 1U << 10;
-constexpr std::uint64_t kNoKernelExecution = 1ULL << 53;
-constexpr std::uint64_t kNoUserExecution = 1ULL << 54;
-constexpr std::uint64_t kAddress = 0x0000'ffff'ffff'f000;
+using aarch64::bits_of;
+using aarch64::kTableOrPage;
+using aarch64::kValid;
 
-std::uint64_t bits_of(PageRights rights) {
-  std::uint64_t bits = kValid | kAccessed;
-  bits |= has(rights, PageRights::kDevice) ? 0 : kNormalMemory | kInnerShareable;
-  bits |= has(rights, PageRights::kWrite) ? 0 : kReadOnly;
-  bits |= has(rights, PageRights::kUser) ? kUserAccess : kNoUserExecution;
-  bits |= has(rights, PageRights::kExecute) ? 0 : kNoKernelExecution | kNoUserExecution;
-  return bits;
-}
+constexpr std::uint64_t kAddress = 0x0000'ffff'ffff'f000;
 
 /// The table walker sees what was written to tables so far.
 void publish_tables() { asm volatile("dsb ishst\n\tisb" : : : "memory"); }
