@@ -112,6 +112,12 @@ class ABed(BedTest):
         self.assertEqual(int(facts["HugePages_Total"]), 16)
         self.assertEqual(done.stdout.count("processor\t:"), 2)
 
+    @unittest.skipIf(ARCHITECTURE == "x86_64", "no GIC")
+    def test_has_the_interrupt_controller_asked_for(self):
+        for words, name in (([], "GICv3"), (["--gic", "2"], "GICv2"), (["--gic", "3"], "GICv3")):
+            done = bed(*words, probe(), "show", "/proc/interrupts")
+            self.assertIn(f" {name} ", done.stdout, done.stderr)
+
     def test_ends_with_the_program_whatever_that_left_running(self):
         self.assertEqual(bed("--timeout", "200", probe(), "leave-running", "1000", "exit",
                              "3").returncode, 3)
@@ -175,7 +181,12 @@ class AFailingBed(BedTest):
         self.assert_failed(bed("--put", "relative:relative", probe()), Code.USAGE, "--put")
         self.assert_failed(bed("--no-such-option"), Code.USAGE, "--no-such-option")
         self.assert_failed(bed(), Code.USAGE, "no PROGRAM")
+        self.assert_failed(bed("--gic", "4", probe()), Code.USAGE, "--gic")
         self.assert_failed(bed("--put", "/no/such/file", probe()), Code.USAGE, "No such file")
+
+    @unittest.skipIf(ARCHITECTURE == "arm64", "it has a GIC")
+    def test_refuses_an_interrupt_controller_of_another_architecture(self):
+        self.assert_failed(bed("--gic", "2", probe()), Code.USAGE, "no GIC", "arm64")
 
     def test_names_a_result_that_is_missing(self):
         done = bed("--get", f"/no/result:{self.scratch / 'result'}", probe(), "exit", "4")

@@ -2,11 +2,11 @@
 """Runs a whole GoogleTest program in a bed, and brings out what each of its tests came to.
 
 usage: run_test_program.py x86_64|arm64 LABEL RESULTS.xml [--timeout SECONDS] [--time-scale N]
-       [--memory MIB] [--cpus N] [--hugepages N] [--put FILE]... PROGRAM
+       [--memory MIB] [--cpus N] [--hugepages N] [--put FILE]... [--bed-option=OPTION]... PROGRAM
 
-The first line of output tells scripts/test_summary.py where the results are. Files have the same paths
-in the bed. The exit code is the program's, or the bed's own when the bed failed; 1 when the program
-passed without having run a test.
+The first line of output tells scripts/test_summary.py where the results are. Files have the same
+paths in the bed; a --bed-option is one of scripts/bed, such as --gic=2. The exit code is the
+program's, or the bed's own when the bed failed; 1 when the program passed without having run a test.
 """
 
 import argparse
@@ -34,6 +34,7 @@ def main():
     parser.add_argument("--cpus", default="1")
     parser.add_argument("--hugepages", default="64")  # enough for guests of 64 MiB
     parser.add_argument("--put", action="append", default=[])
+    parser.add_argument("--bed-option", action="append", default=[])
     parser.add_argument("program")
     options = parser.parse_args()
 
@@ -46,6 +47,7 @@ def main():
              "--env", f"GTEST_OUTPUT=xml:{RESULTS}", "--get", f"{RESULTS}:{options.results}"]
     if "NESTLING_NIGHTLY" in os.environ:
         words += ["--env", "NESTLING_NIGHTLY=1"]
+    words += options.bed_option
     for file in options.put:
         words += ["--put", f"{file}:{file}"]
     status = command.main([*words, options.program])

@@ -74,6 +74,8 @@ def parser():
     add("--at", default="", metavar="PATH", help="the program's own path in the bed")
     add("--hugepages", type=count, default=0, metavar="N", help="2 MiB pages to set aside")
     add("--cpu", default="", metavar="MODEL", help="another processor, as for QEMU's -cpu")
+    add("--gic", type=int, choices=(2, 3), default=0,
+        help="version of the machine's interrupt controller, arm64 only (3)")
     add("--kernel-argument", action="append", default=[], metavar="WORD", help="for the kernel")
     add("--deterministic", action="store_true",
         help="time counts instructions, nothing is random: nearly repeatable, slower")
@@ -91,6 +93,8 @@ def run(words):
     options = parser().parse_args(words[1:] if architecture in MACHINES else words)
     if architecture not in MACHINES:
         raise BedError(Code.USAGE, f"{architecture}: wants {' or '.join(MACHINES)} first")
+    if options.gic and architecture != "arm64":
+        raise BedError(Code.USAGE, f"--gic: the {architecture} bed has no GIC, the arm64 bed has")
     if options.fetch or options.refresh:
         kernel = kernels.kernel_for(architecture, refresh=options.refresh)
         tools.compiled("init.cpp", architecture)
@@ -98,7 +102,7 @@ def run(words):
         return 0
     if not options.command:
         raise BedError(Code.USAGE, "no PROGRAM; scripts/bed --help says more")
-    settings = Settings(options.memory, options.cpus, options.cpu, options.hugepages,
+    settings = Settings(options.memory, options.cpus, options.cpu, options.gic, options.hugepages,
                         options.deterministic, options.verbose, options.kernel_argument)
     order = Order(architecture, options.command[0], options.command[1:], settings, options.timeout,
                   options.boot_timeout, options.put, options.get, options.env, options.at)

@@ -37,6 +37,7 @@ class Settings:
     memory_mib: int = 1024
     cpus: int = 1
     cpu_model: str = ""
+    gic: int = 0  # arm64's interrupt controller, 0 for the usual
     hugepages: int = 0
     deterministic: bool = False
     verbose: bool = False
@@ -60,7 +61,7 @@ def x86_64(settings):
 
 
 def arm64(settings):
-    machine = "virt,virtualization=on,gic-version=3"
+    machine = f"virt,virtualization=on,gic-version={settings.gic or 3}"
     if settings.deterministic:
         machine += ",dtb-randomness=off"
     arguments = ["console=ttyAMA0", f"lpj={62_500_000 // HZ}",

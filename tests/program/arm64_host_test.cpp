@@ -1,0 +1,61 @@
+// What differs between arm64 hosts: their interrupt controller, and how many addresses a guest has.
+#include <algorithm>
+#include <cstdlib>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "tests/program/program_test.h"
+
+namespace nestling::testing {
+namespace {
+
+class Arm64Host : public GuestTest {};
+
+TEST_F(Arm64Host, GivesTheInterruptControllerThatTheDoctorNamesFirst) {
+  const ProgramEnd run = GuestTest::run("hello", {"-v"});
+  expect_exit_code(run, 0);
+  const bool is_v3 = run.errors.find("interrupt controller: GICv3\n") != std::string::npos;
+  const std::string name = is_v3 ? "GICv3" : "GICv2";
+  expect_contains(run.errors, fmt::format("interrupt controller: {}\n", name));
+  expect_contains(nestling({"doctor"}).output, "interrupts    " + name);
+  // A bed that was asked for a certain one must not test another.
+  if (const char* const expected = std::getenv("NESTLING_GIC")) {
+    EXPECT_EQ(name, expected);
+  }
+}
+
+TEST_F(Arm64Host, SaysHowMuchRamItsAddressesHold) {
+  const std::string told = nestling({"doctor"}).output;
+  const std::string before = "addresses     ";
+  ASSERT_NE(told.find(before), std::string::npos) << told;
+  const unsigned long bits = std::stoul(told.substr(told.find(before) + before.size()));
+  const ProgramEnd end =
+      GuestTest::run("hello", {"--memory", fmt::format("{}G", 1ULL << (bits - 30))});
+  expect_exit_code(end, 64);
+  // All but a GiB of devices below RAM and one in its midst.
+  expect_contains(end.errors,
+                  fmt::format("this host gives guests {} bits of physical address, which "
+                              "hold {} GiB of RAM beside the devices: pass --memory ",
+                              bits, (1ULL << (bits - 30)) - 2));
+}
+
+TEST_F(Arm64Host, TranslatesWithEachOfItsGranulesAsTheVmmDoes) {
+  // What the processor has, as the doctor says it: "pages of 4 16 64 KiB".
+  std::string told = nestling({"doctor"}).output;
+  told = told.substr(std::min(told.find("pages of "), told.size()));
+  told = told.substr(0, told.find("KiB"));
+  ASSERT_NE(told, "");
+  const ProgramEnd end =
+      GuestTest::run("page-granules", {"--memory", "1G", "--test-device", "--lazy", "host"});
+  expect_exit_code(end, 0);
+  for (const std::string size : {"4", "16", "64"}) {
+    const bool has_it = told.find(" " + size + " ") != std::string::npos;
+    expect_contains(end.output,
+                    has_it ? fmt::format("pages of {} KiB translate as the processor does\n", size)
+                           : fmt::format("this processor has no pages of {} KiB\n", size));
+  }
+}
+
+}  // namespace
+}  // namespace nestling::testing
