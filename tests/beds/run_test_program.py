@@ -21,6 +21,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from bed import command  # noqa: E402
 
 RESULTS = "/results.xml"
+NIGHTLY_TIMES = 8  # how much longer the long forms of the tests may take
 
 
 def main():
@@ -28,7 +29,7 @@ def main():
     parser.add_argument("architecture")
     parser.add_argument("label")
     parser.add_argument("results", type=pathlib.Path)
-    parser.add_argument("--timeout", default="1800")
+    parser.add_argument("--timeout", type=int, default=1800)
     parser.add_argument("--time-scale", default="1")
     parser.add_argument("--memory", default="2048")
     parser.add_argument("--cpus", default="1")
@@ -41,11 +42,13 @@ def main():
     print(f"results: {options.label} {options.results}", flush=True)
     options.results.parent.mkdir(parents=True, exist_ok=True)
     options.results.unlink(missing_ok=True)  # an earlier run's must not be taken for this one's
-    words = [options.architecture, "--timeout", options.timeout, "--memory", options.memory,
+    is_nightly = "NESTLING_NIGHTLY" in os.environ
+    timeout = options.timeout * (NIGHTLY_TIMES if is_nightly else 1)
+    words = [options.architecture, "--timeout", str(timeout), "--memory", options.memory,
              "--cpus", options.cpus, "--hugepages", options.hugepages, "--at", options.program,
              "--env", f"NESTLING_TIME_SCALE={options.time_scale}",
              "--env", f"GTEST_OUTPUT=xml:{RESULTS}", "--get", f"{RESULTS}:{options.results}"]
-    if "NESTLING_NIGHTLY" in os.environ:
+    if is_nightly:
         words += ["--env", "NESTLING_NIGHTLY=1"]
     words += options.bed_option
     for file in options.put:
