@@ -9,6 +9,7 @@
 #include "boot/x86_64/ram_layout.h"
 #include "vmm/access_origin.h"
 #include "vmm/kvm_api.h"
+#include "vmm/memory/memory_as_it_is.h"
 #include "vmm/stopped_access.h"
 #include "vmm/x86_64/access_origin.h"
 #include "vmm/x86_64/cpuid.h"
@@ -141,24 +142,6 @@ Result<Postmortem> examine(const StoppedVcpu& stopped) {
                     .report = x86_64::crash_report(scene),
                     .instruction_path = instruction_path(scene)};
 }
-
-namespace {
-
-/// Memory as it is: nothing is populated, and who looks is the vCPU.
-class MemoryAsItIs final : public GuestMemory {
- public:
-  MemoryAsItIs(AddressSpace& space, Actor actor) : space_(space), actor_(actor) {}
-
-  [[nodiscard]] Result<SpanList, MemoryFault> spans(GuestPhysRange range, Access access) override {
-    return space_.translated_byte_buffer(range, access, Unpopulated::kFails, actor_);
-  }
-
- private:
-  AddressSpace& space_;
-  Actor actor_;
-};
-
-}  // namespace
 
 AccessesTold accesses_told() { return AccessesTold::kByByte; }
 
