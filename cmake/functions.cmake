@@ -15,8 +15,10 @@ file(WRITE "${PROJECT_BINARY_DIR}/DartConfiguration.tcl" "TimeOut: 60\n")
 # [BED_FILES file …]): a GoogleTest program, every test of which ctest runs in a process of its own.
 # THREADS: its tests start threads, so they run under ThreadSanitizer, too; their label ends in
 # -threads. A kvm test program also runs as a whole in the bed of its architecture, with BED_FILES;
-# so can every test program that was built for another architecture than this machine's.
+# so can every test program that was built for another architecture than this machine's; there, those
+# that touch no KVM are only built for the target unit_tests: by night, when they run.
 add_custom_target(threaded_tests)
+add_custom_target(unit_tests)
 function(nestling_test name)
   cmake_parse_arguments(arg "THREADS" "LABEL;TIMEOUT" "SOURCES;DEPENDS;BED_FILES" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
@@ -25,6 +27,10 @@ function(nestling_test name)
   target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)
   if(arg_LABEL STREQUAL kvm OR CMAKE_CROSSCOMPILING)
     nestling_bed_test(${name} LABEL ${arg_LABEL} FILES ${arg_BED_FILES})
+  endif()
+  if(NOT arg_LABEL STREQUAL kvm)
+    add_dependencies(unit_tests ${name})
+    set_target_properties(${name} PROPERTIES EXCLUDE_FROM_ALL "${CMAKE_CROSSCOMPILING}")
   endif()
   if(CMAKE_CROSSCOMPILING)
     return()  # this machine cannot run its tests one by one
