@@ -1,10 +1,10 @@
 // PC, which KVM moves on only when the vCPU runs again, and the operand of the instruction there.
 #include "vmm/access_origin.h"
 
+#include "addrspace/space_memory.h"
 #include "vmm/aarch64/guest_view.h"
 #include "vmm/aarch64/memory_operand.h"
 #include "vmm/aarch64/vcpu_state.h"
-#include "vmm/memory/memory_as_it_is.h"
 
 namespace nestling {
 
@@ -16,7 +16,7 @@ AccessOrigin origin_of_access(const Vcpu& vcpu, AddressSpace& space, const Acces
   AccessOrigin origin{GuestPlace{GuestVirtAddr(cpu->pc), ProgramCounterIs::kAtInstruction},
                       std::nullopt};
   // FAR_EL2, which holds the virtual address, is the host's own, and KVM does not show it.
-  MemoryAsItIs memory(space, {.kind = Actor::Kind::kVcpu, .index = vcpu.id()});
+  SpaceMemory memory(space, {.kind = Actor::Kind::kVcpu, .index = vcpu.id()}, Unpopulated::kFails);
   aarch64::GuestView view(*cpu, memory);
   const auto instruction = view.read_object<std::uint32_t>(GuestVirtAddr(cpu->pc));
   const auto operand = instruction ? aarch64::memory_operand(*instruction, *cpu) : std::nullopt;

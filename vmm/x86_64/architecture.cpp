@@ -5,11 +5,11 @@
 #include <numeric>
 #include <vector>
 
+#include "addrspace/space_memory.h"
 #include "boot/x86_64/prepare_boot.h"
 #include "boot/x86_64/ram_layout.h"
 #include "vmm/access_origin.h"
 #include "vmm/kvm_api.h"
-#include "vmm/memory/memory_as_it_is.h"
 #include "vmm/stopped_access.h"
 #include "vmm/x86_64/access_origin.h"
 #include "vmm/x86_64/cpuid.h"
@@ -160,7 +160,7 @@ AccessOrigin origin_of_access(const Vcpu& vcpu, AddressSpace& space, const Acces
   if (!cpu) {
     return {};
   }
-  MemoryAsItIs memory(space, {.kind = Actor::Kind::kVcpu, .index = vcpu.id()});
+  SpaceMemory memory(space, {.kind = Actor::Kind::kVcpu, .index = vcpu.id()}, Unpopulated::kFails);
   x86_64::GuestView view(*cpu, memory, x86_64::paging_features());
   return x86_64::origin_of_access(view, seen);
 }
