@@ -9,6 +9,7 @@
 #include "boot/boot_request.h"
 #include "vmm/architecture.h"
 #include "vmm/kvm_api.h"
+#include "vmm/native.h"
 
 namespace nestling {
 
@@ -49,7 +50,11 @@ std::vector<GuestPhysRange> memory_mapped(std::span<const DeviceEntry> devices) 
 }
 
 /// The addresses that an area may have.
-constexpr GuestPhysRange kGuestPhysSpace = GuestPhysRange::of(GuestPhysAddr(0), 1ULL << 48);
+GuestPhysRange guest_phys_space(const KvmSystem& kvm) {
+  constexpr unsigned kBitsOfView = 48;  // with four levels of tables
+  return GuestPhysRange::of(GuestPhysAddr(0),
+                            1ULL << std::min(guest_address_bits(kvm), kBitsOfView));
+}
 
 }  // namespace
 
@@ -63,7 +68,7 @@ Result<std::unique_ptr<Machine>> Machine::create(const KvmSystem& kvm, const Ima
   if (!ranges) {
     return failure(ranges.error());
   }
-  auto areas = plan_areas(*ranges, config.memory.extra, kGuestPhysSpace);
+  auto areas = plan_areas(*ranges, config.memory.extra, guest_phys_space(kvm));
   if (!areas) {
     return failure(areas.error());
   }

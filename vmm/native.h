@@ -12,6 +12,9 @@ namespace nestling {
 /// The format of the view of guest memory that the host's hardware would use.
 [[nodiscard]] Stage2Kind native_stage2();
 
+/// How many bits of guest-physical address the host gives its guests.
+[[nodiscard]] unsigned guest_address_bits(const KvmSystem& kvm);
+
 /// The argument of KVM_CREATE_VM.
 [[nodiscard]] unsigned long vm_type(const KvmSystem& kvm);
 

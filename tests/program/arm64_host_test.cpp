@@ -3,7 +3,7 @@
 #include <cstdlib>
 #include <string>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "tests/program/program_test.h"
 
@@ -25,11 +25,31 @@ TEST_F(Arm64Host, GivesTheInterruptControllerThatTheDoctorNamesFirst) {
   }
 }
 
-TEST_F(Arm64Host, SaysHowMuchRamItsAddressesHold) {
+/// As the doctor says; 0 where it does not.
+unsigned long address_bits() {
   const std::string told = nestling({"doctor"}).output;
   const std::string before = "addresses     ";
-  ASSERT_NE(told.find(before), std::string::npos) << told;
-  const unsigned long bits = std::stoul(told.substr(told.find(before) + before.size()));
+  const std::size_t at = told.find(before);
+  return at == std::string::npos ? 0 : std::stoul(told.substr(at + before.size()));
+}
+
+TEST_F(Arm64Host, RefusesAreasBeyondItsAddresses) {
+  const unsigned long bits = address_bits();
+  ASSERT_NE(bits, 0UL);
+  const ProgramEnd fits =
+      GuestTest::run("hello", {"--alias", fmt::format("{:#x}:1G:4K", (1ULL << bits) - 0x1000)});
+  expect_exit_code(fits, 0);
+  const ProgramEnd beyond =
+      GuestTest::run("hello", {"--alias", fmt::format("{:#x}:1G:4K", 1ULL << bits)});
+  expect_exit_code(beyond, 64);
+  expect_contains(beyond.errors,
+                  fmt::format("reaches beyond {:#x}, the last guest-physical address on this host",
+                              (1ULL << bits) - 1));
+}
+
+TEST_F(Arm64Host, SaysHowMuchRamItsAddressesHold) {
+  const unsigned long bits = address_bits();
+  ASSERT_NE(bits, 0UL);
   const ProgramEnd end =
       GuestTest::run("hello", {"--memory", fmt::format("{}G", 1ULL << (bits - 30))});
   expect_exit_code(end, 64);

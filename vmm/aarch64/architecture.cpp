@@ -7,16 +7,16 @@
 #include "boot/aarch64/device_tree.h"
 #include "boot/aarch64/prepare_boot.h"
 #include "boot/aarch64/ram_layout.h"
-#include "vmm/aarch64/address_bits.h"
 #include "vmm/aarch64/crash_report.h"
 #include "vmm/aarch64/guest_view.h"
 #include "vmm/aarch64/syndrome.h"
 #include "vmm/aarch64/vcpu_state.h"
+#include "vmm/native.h"
 
 namespace nestling {
 
 Result<std::vector<GuestPhysRange>> ram_layout(const KvmSystem& kvm, std::uint64_t size) {
-  return aarch64::ram_ranges(size, aarch64::address_bits(kvm));
+  return aarch64::ram_ranges(size, guest_address_bits(kvm));
 }
 
 Irqchip offered_irqchip(Irqchip /*wanted*/) { return Irqchip::kInKernel; }

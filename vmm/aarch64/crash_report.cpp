@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <iterator>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "vmm/aarch64/backtrace.h"
 #include "vmm/aarch64/exception_state.h"

@@ -5,12 +5,12 @@
 #include <string>
 #include <utility>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "addrspace/aarch64/stage1_format.h"
-#include "vmm/aarch64/address_bits.h"
 #include "vmm/aarch64/vcpu_state.h"
 #include "vmm/kvm_api.h"
+#include "vmm/native.h"
 
 namespace nestling {
 
@@ -77,7 +77,7 @@ std::vector<MachineFact> machine_facts(const KvmSystem& kvm) {
   std::vector<MachineFact> facts = {
       {.subject = "interrupts", .text = interrupt_controllers(*vm)},
       {.subject = "addresses",
-       .text = fmt::format("{} bits of guest-physical address", aarch64::address_bits(kvm))}};
+       .text = fmt::format("{} bits of guest-physical address", guest_address_bits(kvm))}};
   const auto vcpu = vm->create_vcpu(0);
   if (!vcpu || !aarch64::initialize(*vm, std::span(&*vcpu, 1))) {
     return facts;

@@ -4,7 +4,7 @@
 #include <iterator>
 #include <variant>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "vmm/aarch64/register_words.h"
 #include "vmm/crash_text.h"

@@ -6,7 +6,7 @@
 #include <optional>
 #include <string_view>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "addrspace/aarch64/stage1_format.h"
 #include "vmm/aarch64/cpu_state.h"

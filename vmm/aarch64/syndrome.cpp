@@ -2,7 +2,7 @@
 // Syndrome Register (EL1)".
 #include "vmm/aarch64/syndrome.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "addrspace/aarch64/stage1_format.h"
 

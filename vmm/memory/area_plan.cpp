@@ -34,7 +34,7 @@ Result<void> check_shape(const std::string& option, GuestPhysRange range, GuestP
     return refusal(option, "size {:#x} is no multiple of {:#x}, or 0", range.size(), kPageSize);
   }
   if (!space.contains(range)) {
-    return refusal(option, "{} reaches beyond {:#x}, the last guest-physical address",
+    return refusal(option, "{} reaches beyond {:#x}, the last guest-physical address on this host",
                    name_of(range), space.last().value());
   }
   return {};
