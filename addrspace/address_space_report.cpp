@@ -1,5 +1,5 @@
 // What an address space says of itself: statistics, and whether its parts agree.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "addrspace/address_space.h"
 

@@ -3,7 +3,7 @@
 
 #include <new>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "addrspace/area_map_nodes.h"
 #include "base/check.h"

@@ -63,4 +63,57 @@ std::optional<MemoryType> Stage2Table::effective_type(MemoryType type) const {
   return with([&]<typename Table>(const Table&) { return Table::Format::effective_type(type); });
 }
 
+std::optional<MappedPage> Stage2Table::query(const Guard& guard, GuestPhysAddr gpa) const {
+  return with([&](const auto& table) { return table.query(guard, gpa); });
+}
+
+TableWalk Stage2Table::walk(const Guard& guard, GuestPhysAddr gpa) const {
+  return with([&](const auto& table) { return table.walk(guard, gpa); });
+}
+
+Result<TablePlan, TableError> Stage2Table::plan_map(GuestPhysRange range,
+                                                    const TableMapping& mapping) {
+  return with([&](auto& table) { return table.plan_map(range, mapping); });
+}
+
+Result<TablePlan, TableError> Stage2Table::plan_unmap(GuestPhysRange range) {
+  return with([&](auto& table) { return table.plan_unmap(range); });
+}
+
+Result<TablePlan, TableError> Stage2Table::plan_protect(GuestPhysRange range, Access access) {
+  return with([&](auto& table) { return table.plan_protect(range, access); });
+}
+
+void Stage2Table::apply(TablePlan plan) {
+  with([&](auto& table) { table.apply(std::move(plan)); });
+}
+
+Result<void, TableError> Stage2Table::map(GuestPhysRange range, const TableMapping& mapping) {
+  return with([&](auto& table) { return table.map(range, mapping); });
+}
+
+Result<void, TableError> Stage2Table::unmap(GuestPhysRange range) {
+  return with([&](auto& table) { return table.unmap(range); });
+}
+
+Result<void, TableError> Stage2Table::protect(GuestPhysRange range, Access access) {
+  return with([&](auto& table) { return table.protect(range, access); });
+}
+
+void Stage2Table::reclaim() {
+  with([](auto& table) { table.reclaim(); });
+}
+
+HostPhysAddr Stage2Table::root() const {
+  return with([](const auto& table) { return table.root(); });
+}
+
+TableStatistics Stage2Table::statistics() const {
+  return with([](const auto& table) { return table.statistics(); });
+}
+
+std::optional<TableDefect> Stage2Table::defect() const {
+  return with([](const auto& table) { return table.defect(); });
+}
+
 }  // namespace nestling

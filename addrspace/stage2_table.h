@@ -70,52 +70,26 @@ class Stage2Table {
   [[nodiscard]] std::optional<HostPhysAddr> translate(const Guard& guard, GuestPhysAddr gpa) const {
     return translate_as<0>(guard, gpa);
   }
-  [[nodiscard]] std::optional<MappedPage> query(const Guard& guard, GuestPhysAddr gpa) const {
-    return with([&](const auto& table) { return table.query(guard, gpa); });
-  }
-  [[nodiscard]] TableWalk walk(const Guard& guard, GuestPhysAddr gpa) const {
-    return with([&](const auto& table) { return table.walk(guard, gpa); });
-  }
+  [[nodiscard]] std::optional<MappedPage> query(const Guard& guard, GuestPhysAddr gpa) const;
+  [[nodiscard]] TableWalk walk(const Guard& guard, GuestPhysAddr gpa) const;
   template <typename Visitor>
   void visit(const Guard& guard, GuestPhysRange range, Visitor&& visitor) const {
     with([&](const auto& table) { table.visit(guard, range, visitor); });
   }
 
   [[nodiscard]] Result<TablePlan, TableError> plan_map(GuestPhysRange range,
-                                                       const TableMapping& mapping) {
-    return with([&](auto& table) { return table.plan_map(range, mapping); });
-  }
-  [[nodiscard]] Result<TablePlan, TableError> plan_unmap(GuestPhysRange range) {
-    return with([&](auto& table) { return table.plan_unmap(range); });
-  }
-  [[nodiscard]] Result<TablePlan, TableError> plan_protect(GuestPhysRange range, Access access) {
-    return with([&](auto& table) { return table.plan_protect(range, access); });
-  }
-  void apply(TablePlan plan) {
-    with([&](auto& table) { table.apply(std::move(plan)); });
-  }
-  [[nodiscard]] Result<void, TableError> map(GuestPhysRange range, const TableMapping& mapping) {
-    return with([&](auto& table) { return table.map(range, mapping); });
-  }
-  [[nodiscard]] Result<void, TableError> unmap(GuestPhysRange range) {
-    return with([&](auto& table) { return table.unmap(range); });
-  }
-  [[nodiscard]] Result<void, TableError> protect(GuestPhysRange range, Access access) {
-    return with([&](auto& table) { return table.protect(range, access); });
-  }
-  void reclaim() {
-    with([](auto& table) { table.reclaim(); });
-  }
+                                                       const TableMapping& mapping);
+  [[nodiscard]] Result<TablePlan, TableError> plan_unmap(GuestPhysRange range);
+  [[nodiscard]] Result<TablePlan, TableError> plan_protect(GuestPhysRange range, Access access);
+  void apply(TablePlan plan);
+  [[nodiscard]] Result<void, TableError> map(GuestPhysRange range, const TableMapping& mapping);
+  [[nodiscard]] Result<void, TableError> unmap(GuestPhysRange range);
+  [[nodiscard]] Result<void, TableError> protect(GuestPhysRange range, Access access);
+  void reclaim();
 
-  [[nodiscard]] HostPhysAddr root() const {
-    return with([](const auto& table) { return table.root(); });
-  }
-  [[nodiscard]] TableStatistics statistics() const {
-    return with([](const auto& table) { return table.statistics(); });
-  }
-  [[nodiscard]] std::optional<TableDefect> defect() const {
-    return with([](const auto& table) { return table.defect(); });
-  }
+  [[nodiscard]] HostPhysAddr root() const;
+  [[nodiscard]] TableStatistics statistics() const;
+  [[nodiscard]] std::optional<TableDefect> defect() const;
 
  private:
   using Alternatives =

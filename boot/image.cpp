@@ -1,7 +1,7 @@
 // The words that messages use for the parts of an image.
 #include "boot/image.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace nestling {
 

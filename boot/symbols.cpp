@@ -9,7 +9,7 @@
 #include <memory>
 #include <tuple>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace nestling {
 

@@ -1,7 +1,7 @@
 // The controller's commands.
 #include "devices/i8042.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace nestling {
 

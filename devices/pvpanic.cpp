@@ -1,7 +1,7 @@
 // The two events of pvpanic.
 #include "devices/pvpanic.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace nestling {
 

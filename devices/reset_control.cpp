@@ -1,7 +1,7 @@
 // The reset register: a rising edge of one bit resets.
 #include "devices/reset_control.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace nestling {
 

@@ -194,15 +194,18 @@ void run(std::span<const std::uint8_t> bytes) {
   switch (architecture % 3) {
     case 0: {
       const auto state = x86_state(input);
-      return walk_everything(state, input, gva, access);
+      walk_everything(state, input, gva, access);
+      break;
     }
     case 1: {
       const auto state = arm_state(input);
-      return walk_everything(state, input, gva, access);
+      walk_everything(state, input, gva, access);
+      break;
     }
     default: {
       const auto state = riscv_state(input);
-      return walk_everything(state, input, gva, access);
+      walk_everything(state, input, gva, access);
+      break;
     }
   }
 }

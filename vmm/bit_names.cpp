@@ -1,7 +1,7 @@
 // Bits as words.
 #include "vmm/bit_names.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace nestling {
 

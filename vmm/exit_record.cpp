@@ -5,7 +5,7 @@
 #include <cstring>
 #include <variant>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace nestling {
 

@@ -19,7 +19,7 @@ static_assert(sizeof(kvm_irq_routing) == 8);
 static_assert(sizeof(kvm_reg_list) == 8);
 static_assert(sizeof(kvm_signal_mask) == 4);
 static_assert(sizeof(kvm_stats_desc) == 16);
-#if defined(__x86_64__)
+#ifdef __x86_64__
 static_assert(sizeof(kvm_cpuid2) == 8);
 static_assert(sizeof(kvm_msrs) == 8);
 #endif

@@ -5,7 +5,7 @@
 
 #include <numeric>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "addrspace/space_map.h"
 

@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <ctime>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 #include "vmm/output_file.h"

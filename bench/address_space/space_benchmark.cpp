@@ -312,15 +312,15 @@ class BusyWriter : public benchmark::Fixture {
       return;
     }
     world_ = std::make_unique<World>(PageSize::k2MiB);
-    world_->must(world_->space->map_alloc(guest(0, kGiB), Populate::kNow, {.name = "ram"}));
+    World::must(world_->space->map_alloc(guest(0, kGiB), Populate::kNow, {.name = "ram"}));
     stop_ = false;
     writer_ = std::thread([this] {
       Stream stream;
       while (!stop_.load(std::memory_order_relaxed)) {
         const GuestPhysRange range =
             guest(stream.below(kGiB / kPageSize - 64) * kPageSize, 64 * kPageSize);
-        world_->must(world_->space->protect(range, Access::read()));
-        world_->must(world_->space->protect(range, Access::all()));
+        World::must(world_->space->protect(range, Access::read()));
+        World::must(world_->space->protect(range, Access::all()));
         changes_.fetch_add(2, std::memory_order_relaxed);
       }
     });

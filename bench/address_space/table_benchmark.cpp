@@ -10,7 +10,7 @@
 #include <vector>
 
 #include <benchmark/benchmark.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "addrspace/stage2_table.h"
 #include "tests/support/heap_table_frames.h"

@@ -8,7 +8,7 @@
 #include <span>
 #include <vector>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "addrspace/address_space.h"
 #include "addrspace/ram_pool.h"

@@ -30,14 +30,15 @@ class ThroughTheSpace : public testing::TestWithParam<Stage2Kind> {
     constexpr std::uint64_t kSize = 2ULL << 20;
     AreaOptions area;
     area.name = "tables";
-    check(bool(space->map_alloc(GuestPhysRange::of(kTables, kSize), Populate::kNow, area)), "map");
+    check(space->map_alloc(GuestPhysRange::of(kTables, kSize), Populate::kNow, area).has_value(),
+          "map");
     area.name = "read-only";
     area.access = Access::read() | Access::execute();
-    check(bool(space->map_alloc(GuestPhysRange::of(kReadOnly, kSize), Populate::kNow, area)),
+    check(space->map_alloc(GuestPhysRange::of(kReadOnly, kSize), Populate::kNow, area).has_value(),
           "map");
     area.name = "lazy";
     area.access = Access::all();
-    check(bool(space->map_alloc(GuestPhysRange::of(kLazy, kSize), Populate::kOnTouch, area)),
+    check(space->map_alloc(GuestPhysRange::of(kLazy, kSize), Populate::kOnTouch, area).has_value(),
           "map");
     set(0x0000, 0x4000'1003);
     set(0x1000, 0x4000'2003);

@@ -5,7 +5,7 @@
 #include <ctime>
 #include <string>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "tests/program/program_test.h"
 

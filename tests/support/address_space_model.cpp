@@ -7,7 +7,7 @@
 #include <random>
 #include <utility>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace nestling::testing {
 
@@ -639,7 +639,7 @@ std::vector<SpaceOperation> random_operations(std::uint64_t seed, std::size_t co
     }
     if (operation.kind == Kind::kMapLinear) {
       operation.count = std::min<std::uint32_t>(operation.count, kFrames);
-      operation.host = below(2) != 0 ? operation.host : static_cast<std::uint32_t>(below(kFrames));
+      operation.host = below(2) != 0 ? operation.host : below(kFrames);
       operation.host =
           std::min(operation.host, static_cast<std::uint32_t>(kFrames) - operation.count);
     }

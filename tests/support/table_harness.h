@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "addrspace/nested_page_table.h"
 #include "addrspace/nested_page_table_impl.h"

@@ -1,7 +1,7 @@
 // The oracle's walk: one loop a hardware, every bit by its number in the manual.
 #include "tests/support/table_oracle.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace nestling::testing::oracle {
 

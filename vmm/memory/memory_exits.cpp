@@ -5,7 +5,7 @@
 #include <atomic>
 #include <cstring>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "vmm/memory/host_memory.h"
 #include "vmm/memory/memory_watch.h"

@@ -7,7 +7,7 @@
 #include <span>
 #include <variant>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "vmm/x86_64/page_walk_text.h"
 

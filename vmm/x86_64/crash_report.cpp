@@ -4,7 +4,7 @@
 #include <array>
 #include <iterator>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "vmm/crash_text.h"
 #include "vmm/printable_text.h"

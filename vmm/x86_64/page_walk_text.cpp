@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <iterator>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "vmm/crash_text.h"
 #include "vmm/x86_64/flag_names.h"

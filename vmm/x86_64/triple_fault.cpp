@@ -4,7 +4,7 @@
 #include <string_view>
 #include <variant>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "vmm/x86_64/certain_fault.h"
 #include "vmm/x86_64/crash_report.h"

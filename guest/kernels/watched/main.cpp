@@ -7,7 +7,8 @@
 
 namespace nestling::guest {
 
-/// Alone in its page, so that a trap for it is a trap for nothing else.
+/// Alone in its page, so that a trap for it is a trap for nothing else; --watch names it.
+// NOLINTNEXTLINE(misc-use-internal-linkage)
 alignas(4096) volatile std::uint64_t watched[512];
 
 namespace {

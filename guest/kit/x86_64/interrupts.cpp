@@ -73,6 +73,8 @@ void print_frame(const Frame& frame) {
   print("  r13 {}  r14 {}  r15 {}\n", hex16(frame.r13), hex16(frame.r14), hex16(frame.r15));
 }
 
+namespace {
+
 /// An interrupt never comes between STI and HLT, but for processors under emulation that forget
 /// this: the HLT would sleep over what it was to wait for, so it is left out then.
 void leave_out_halt(Frame& frame) {
@@ -83,6 +85,8 @@ void leave_out_halt(Frame& frame) {
     ++frame.rip;
   }
 }
+
+}  // namespace
 
 /// Where vectors.S comes for every vector.
 extern "C" void guest_interrupted(Frame& frame) {

@@ -16,11 +16,12 @@ enum class Port : std::uint16_t {};
 
 template <typename T>
 concept PortValue = std::same_as<T, std::uint8_t> || std::same_as<T, std::uint16_t> ||
-    std::same_as<T, std::uint32_t>;
+                    std::same_as<T, std::uint32_t>;
 
 template <PortValue T>
 [[nodiscard]] inline T in(Port port) {
   T value;
+  // NOLINTNEXTLINE(bugprone-branch-clone): it does not look into the instructions.
   if constexpr (sizeof(T) == 1) {
     asm volatile("inb %1, %0" : "=a"(value) : "Nd"(static_cast<std::uint16_t>(port)) : "memory");
   } else if constexpr (sizeof(T) == 2) {
@@ -33,6 +34,7 @@ template <PortValue T>
 
 template <PortValue T>
 inline void out(Port port, T value) {
+  // NOLINTNEXTLINE(bugprone-branch-clone): it does not look into the instructions.
   if constexpr (sizeof(T) == 1) {
     asm volatile("outb %0, %1" : : "a"(value), "Nd"(static_cast<std::uint16_t>(port)) : "memory");
   } else if constexpr (sizeof(T) == 2) {

@@ -219,9 +219,9 @@ TEST_F(UserfaultTest, LeavesSignalsToOtherThreads) {
   }
   // Held back here, it would go to any thread that takes it.
   static std::atomic<bool> was_taken = false;
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = [](int /*signal*/) { was_taken = true; };
-  struct sigaction before {};
+  struct sigaction before{};
   ASSERT_EQ(sigaction(SIGTERM, &action, &before), 0);
   sigset_t held;
   sigemptyset(&held);
@@ -256,6 +256,7 @@ TEST_F(UserfaultTest, ServesThreadsThatFaultOnTheSamePagesWhileADeviceReadsThem)
   constexpr std::uint64_t kPages = 1024;
   constexpr std::uint64_t kThreads = 3;
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (std::uint64_t seed = 0; seed < kThreads; ++seed) {
     threads.emplace_back([&, seed] {
       std::vector<std::uint64_t> pages(kPages);
@@ -303,10 +304,12 @@ TEST_F(UserfaultTest, LosesNothingWhenPagesAreDiscardedWhileTheyAreTouched) {
     return;
   }
   constexpr std::uint64_t kPages = 8;
+  constexpr std::uint64_t kReaders = 2;
   std::atomic<bool> stopping = false;
   std::atomic<std::uint64_t> torn = 0;
   std::vector<std::thread> threads;
-  for (std::uint64_t seed = 0; seed < 2; ++seed) {
+  threads.reserve(kReaders);
+  for (std::uint64_t seed = 0; seed < kReaders; ++seed) {
     threads.emplace_back([&, seed] {
       std::mt19937_64 random(seed);
       while (!stopping) {

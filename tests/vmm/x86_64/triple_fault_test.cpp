@@ -153,7 +153,7 @@ std::string obstacle_after(Change change) {
   change(guest);
   const std::string start = kAt + "#UD (ud2) with ";
   const std::string text = reason(guest);
-  return text.rfind(start, 0) == 0 ? text.substr(start.size()) : "not expected: " + text;
+  return text.starts_with(start) ? text.substr(start.size()) : "not expected: " + text;
 }
 
 TEST(TripleFault, SaysWhatIsWrongWithTheGate) {
