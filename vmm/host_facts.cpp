@@ -161,6 +161,15 @@ std::vector<KvmModule> kvm_modules(const std::string& root) {
   return modules;
 }
 
+/// A module that is part of the kernel makes no device where it finds nothing to use.
+std::optional<bool> has_kvm_device(const std::string& root) {
+  const std::string devices = contents(root + "/proc/misc");
+  if (devices.empty()) {
+    return std::nullopt;
+  }
+  return has_word(devices, "kvm");
+}
+
 std::string container_name(const std::string& root) {
   if (exists(root + "/run/.containerenv")) {
     return "podman";
@@ -193,6 +202,7 @@ HostFacts read_host_facts(const std::string& root) {
   }
   facts.is_virtual_machine = has_word(flags, "hypervisor");
   facts.kvm_modules = kvm_modules(root);
+  facts.has_kvm_device = has_kvm_device(root);
   facts.container = container_name(root);
   const FieldFile meminfo{contents(root + "/proc/meminfo")};
   facts.memory = kibibytes(meminfo, "MemTotal");

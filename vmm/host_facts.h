@@ -29,6 +29,8 @@ struct HostFacts {
   /// The processor says that it is one of a virtual machine.
   bool is_virtual_machine = false;
   std::vector<KvmModule> kvm_modules;
+  /// The kernel has a KVM device, whether or not there is a file for it here.
+  std::optional<bool> has_kvm_device;
   /// "docker", "podman" …; empty outside of containers.
   std::string container;
   std::optional<std::uint64_t> memory;

@@ -47,7 +47,22 @@ std::string driver_remedy(const HostFacts& facts) {
   return "the processor shows no vmx or svm: turn on VT-x or SVM in the firmware setup";
 }
 
+/// Where the kernel has no KVM device, so that no file would help.
+std::string kernel_remedy(const HostFacts& facts) {
+  if (facts.kvm_modules.empty()) {
+    return driver_remedy(facts);
+  }
+  return fmt::format(
+      "{} is in this kernel, but made no KVM device: the log says why: sudo dmesg | grep -i kvm; "
+      "where virtualization is off, turn it on in the firmware, or where this virtual machine was "
+      "started",
+      facts.kvm_modules.front().name);
+}
+
 std::string missing_remedy(const std::string& path, const HostFacts& facts) {
+  if (facts.has_kvm_device == false) {
+    return kernel_remedy(facts);
+  }
   if (!facts.container.empty()) {
     return fmt::format("this is a {} container: start it with --device {}", facts.container, path);
   }
@@ -115,7 +130,7 @@ KvmDeviceProblem open_problem(const std::string& path, int error_number, const H
       return permission_problem(path, error_number, facts, root);
     case ENXIO:
     case ENODEV:
-      return {.kind = Kind::kNoDriver, .what = what, .remedy = driver_remedy(facts)};
+      return {.kind = Kind::kNoDriver, .what = what, .remedy = kernel_remedy(facts)};
     default:
       return {
           .kind = Kind::kOther, .what = what, .remedy = fmt::format("look at it: ls -l {}", path)};

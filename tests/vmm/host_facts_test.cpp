@@ -72,6 +72,15 @@ TEST(HostFacts, ListModulesWithTheirSwitches) {
   EXPECT_FALSE(facts.kvm_modules[1].nested_paging);
 }
 
+TEST(HostFacts, TellWhetherTheKernelHasAKvmDevice) {
+  const TemporaryFolder root;
+  EXPECT_FALSE(facts_in(root).has_kvm_device);
+  root.write("proc/misc", "258 vsock\n257 userfaultfd\n");
+  EXPECT_EQ(facts_in(root).has_kvm_device, false);
+  root.write("proc/misc", "258 vsock\n232 kvm\n");
+  EXPECT_EQ(facts_in(root).has_kvm_device, true);
+}
+
 TEST(HostFacts, TellMemoryInBytesAndALimitWhereThereIsOne) {
   const TemporaryFolder root;
   root.write("proc/meminfo",

@@ -75,6 +75,19 @@ TEST(KvmDeviceCheck, TellsToMakeTheFileWhereTheDriverIsLoaded) {
                         root.file("kvm")));
 }
 
+TEST(KvmDeviceCheck, DoesNotAskForAFileThatNoDeviceWouldBeBehind) {
+  const TemporaryFolder root;
+  HostFacts facts = facts_with(HardwareVirtualization::kNone);
+  facts.kvm_modules = {{.name = "kvm_pvm", .nested = {}, .nested_paging = {}}};
+  facts.container = "docker";
+  facts.has_kvm_device = false;
+  const auto problem = kvm_device_problem(root.file("kvm"), facts, "");
+  ASSERT_TRUE(problem);
+  EXPECT_EQ(problem->kind, Kind::kMissing);
+  EXPECT_TRUE(problem->remedy.starts_with("kvm_pvm is in this kernel, but made no KVM device: "))
+      << problem->remedy;
+}
+
 TEST(KvmDeviceCheck, RecognisesWhatIsNotKvm) {
   const TemporaryFolder root;
   root.write("kvm", "text");
