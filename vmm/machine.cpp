@@ -272,7 +272,7 @@ void Machine::look_for_hang() {
   constexpr std::uint64_t kRoundsToBeSure = 3;
   if (quiet_rounds_ >= kRoundsToBeSure && is_every_vcpu_stuck() && !may_hidden_timer_wake()) {
     stop({.kind = VerdictKind::kHang,
-          .reason = "hang: every vCPU is halted, and nothing can wake one"});
+          .reason = "hang: every vCPU is halted or off, and nothing can wake one"});
     return;
   }
   ++hang_round_;

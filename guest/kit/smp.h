@@ -13,9 +13,9 @@ using CpuFunction = void (*)();
 /// Which one this is: 0 booted. Where the kernel runs at its own privilege level only.
 [[nodiscard]] unsigned this_cpu();
 
-/// Starts CPU `index` (from 1, below cpu_count(), not started before) with the page tables and
-/// controls of this one, and returns once it runs. One caller at a time. A panic when the CPU does
-/// not come, or is one too many for the kit.
+/// Starts CPU `index` (from 1, below cpu_count(), not started before, or off again since then) with
+/// the page tables and controls of this one, and returns once it runs. One caller at a time. A
+/// panic when the CPU does not come, or is one too many for the kit.
 void start_cpu(unsigned index, CpuFunction function);
 
 /// Tells the processor that this is a loop which waits for another one.

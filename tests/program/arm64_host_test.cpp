@@ -77,5 +77,21 @@ TEST_F(Arm64Host, TranslatesWithEachOfItsGranulesAsTheVmmDoes) {
   }
 }
 
+TEST_F(Arm64Host, TurnsCpusOffAndOnAndSuspendsThemByPsci) {
+  const ProgramEnd end = GuestTest::run("psci-cpus", {"--cpus", "2"});
+  expect_exit_code(end, 0);
+  expect_contains(end.output, "CPU 1 went off 3 times\n");
+  expect_contains(end.output, "CPU 0 was suspended, and woke for its timer\n");
+}
+
+TEST_F(Arm64Host, OfWhoseGuestEveryCpuIsOffSaysThatItHangs) {
+  for (const std::string count : {"1", "2"}) {
+    const ProgramEnd end = GuestTest::run("psci-all-off", {"--cpus", count});
+    expect_exit_code(end, 82);
+    expect_contains(end.output, count + " CPUs go off\n");
+    expect_contains(end.errors, "every vCPU is halted or off");
+  }
+}
+
 }  // namespace
 }  // namespace nestling::testing

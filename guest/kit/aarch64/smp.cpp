@@ -64,6 +64,7 @@ void start_cpu(unsigned index, CpuFunction function) {
                    .function = function,
                    .controls = aarch64::read_register<aarch64::kSctlr>(),
                    .index = index};
+  running_cpu.store(0);
   asm volatile("dsb sy" : : : "memory");
   const std::int64_t result =
       aarch64::psci::call(aarch64::psci::Function::kCpuOn,
