@@ -84,6 +84,16 @@ TEST_F(Arm64Host, TurnsCpusOffAndOnAndSuspendsThemByPsci) {
   expect_contains(end.output, "CPU 0 was suspended, and woke for its timer\n");
 }
 
+TEST_F(Arm64Host, ExplainsADeviceAccessThatItsProcessorDoesNotDescribe) {
+  const ProgramEnd end = GuestTest::run("device-pair");
+  expect_exit_code(end, 83);
+  expect_contains(end.errors,
+                  "access to 0xd0000000, where no RAM is, by an instruction that the "
+                  "processor does not describe to KVM (a pair, ");
+  expect_contains(end.errors, "use plain loads and stores for devices");
+  expect_contains(end.errors, " in nestling::guest::kernel_main(");
+}
+
 TEST_F(Arm64Host, OfWhoseGuestEveryCpuIsOffSaysThatItHangs) {
   for (const std::string count : {"1", "2"}) {
     const ProgramEnd end = GuestTest::run("psci-all-off", {"--cpus", count});
