@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <iterator>
+#include <string>
+#include <string_view>
 
 #include <fmt/core.h>
 
@@ -50,24 +52,30 @@ std::string general_registers(const CpuState& cpu) {
   return text;
 }
 
+/// "  esr_el1   0x96000045 words\n", in as many digits; the words only where the guest or the
+/// processor set the register: KVM fills those that have no reset value with a number of its own.
+std::string system_register(std::string_view name, std::uint64_t value, int digits,
+                            std::string_view words = "") {
+  constexpr std::uint64_t kOfKvm = 0x1de7'ec7e'dbad'c0de;
+  if (value == kOfKvm) {
+    return fmt::format("  {:<9} never set\n", name);
+  }
+  return fmt::format("  {:<9} {:#0{}x}{}{}\n", name, value, digits + 2, words.empty() ? "" : " ",
+                     words);
+}
+
 std::string system_registers(const CpuState& cpu) {
-  return fmt::format(
-      "  sp_el0 {:#018x}  sp_el1 {:#018x}\n"
-      "  esr_el1   {:#010x} {}\n"
-      "  far_el1   {:#018x}\n"
-      "  elr_el1   {:#018x}\n"
-      "  spsr_el1  {:#010x} {}\n"
-      "  vbar_el1  {:#018x}\n"
-      "  sctlr_el1 {:#010x} {}\n"
-      "  tcr_el1   {:#018x} {}\n"
-      "  ttbr0_el1 {:#018x}\n"
-      "  ttbr1_el1 {:#018x}\n"
-      "  mair_el1  {:#018x}\n"
-      "  cpacr_el1 {:#x}\n"
-      "  mpidr_el1 {:#x}\n",
-      cpu.sp_el0, cpu.sp_el1, cpu.esr, cpu.esr == 0 ? "" : describe_syndrome(cpu.esr), cpu.far,
-      cpu.elr, cpu.spsr, describe_pstate(cpu.spsr), cpu.vbar, cpu.sctlr, sctlr_flags(cpu.sctlr),
-      cpu.tcr, describe_tcr(cpu.tcr), cpu.ttbr0, cpu.ttbr1, cpu.mair, cpu.cpacr, cpu.mpidr);
+  const std::string cause = cpu.esr == 0 ? "" : describe_syndrome(cpu.esr);
+  return fmt::format("  sp_el0 {:#018x}  sp_el1 {:#018x}\n", cpu.sp_el0, cpu.sp_el1) +
+         system_register("esr_el1", cpu.esr, 8, cause) + system_register("far_el1", cpu.far, 16) +
+         system_register("elr_el1", cpu.elr, 16) +
+         system_register("spsr_el1", cpu.spsr, 8, describe_pstate(cpu.spsr)) +
+         system_register("vbar_el1", cpu.vbar, 16) +
+         system_register("sctlr_el1", cpu.sctlr, 8, sctlr_flags(cpu.sctlr)) +
+         system_register("tcr_el1", cpu.tcr, 16, describe_tcr(cpu.tcr)) +
+         system_register("ttbr0_el1", cpu.ttbr0, 16) + system_register("ttbr1_el1", cpu.ttbr1, 16) +
+         system_register("mair_el1", cpu.mair, 16) + system_register("cpacr_el1", cpu.cpacr, 1) +
+         system_register("mpidr_el1", cpu.mpidr, 1);
 }
 
 /// Four instructions before PC and four from it on; the one at PC in brackets, those that cannot

@@ -68,6 +68,7 @@ TEST(ArmCrashReport, ShowsEverythingOfACrash) {
   CpuState& cpu = guest.cpu();
   crash_without_handler(guest);
   cpu.x[0] = 0x1234;
+  cpu.ttbr1 = 0x1de7'ec7e'dbad'c0de;
   cpu.x[29] = TinyGuest::kRam + 0x7000;
   guest.write64(TinyGuest::kRam + 0x7000, 0);
   guest.write64(TinyGuest::kRam + 0x7008, TinyGuest::kCode - 4);
@@ -109,7 +110,7 @@ TEST(ArmCrashReport, ShowsEverythingOfACrash) {
   sctlr_el1 0x30d00801 M EOS TSCXT EIS SPAN nTLSMD LSMAOE
   tcr_el1   0x0000000200800019 TTBR0 39 bits in 4 KiB pages, TTBR1 off, output 40 bits
   ttbr0_el1 0x0000000040001000
-  ttbr1_el1 0x0000000000000000
+  ttbr1_el1 never set
   mair_el1  0x00000000000000ff
   cpacr_el1 0x0
   mpidr_el1 0x80000000
