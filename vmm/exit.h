@@ -9,6 +9,7 @@
 #include <span>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "addrspace/range.h"
 #include "base/result.h"
@@ -52,6 +53,21 @@ class StoppedAccess {
     GuestPhysAddr behind;   ///< where the first one behind the edge is
   };
 
+  /// All of an access that the processor does not describe.
+  struct Whole {
+    /// Bytes in one page, of one register.
+    struct Piece {
+      GuestPhysAddr address;
+      std::size_t size = 0;
+    };
+
+    Direction direction = Direction::kRead;
+    /// In the order of the bytes.
+    std::vector<Piece> pieces;
+    /// What a store stores; for a load, where its bytes go. As many as the pieces have.
+    std::vector<std::byte> data;
+  };
+
   virtual ~StoppedAccess() = default;
 
   /// Takes the access back, as if its instruction had not begun: the vCPU makes it again when it
@@ -59,6 +75,11 @@ class StoppedAccess {
   [[nodiscard]] virtual Result<void> take_back(Direction direction) = 0;
   /// Nothing when the access over which `exit` came straddles no edge, or nobody knows how.
   [[nodiscard]] virtual std::optional<Parts> parts(const MmioExit& exit) = 0;
+  /// Of the access over which an UndecodedAccessExit came; nothing when it cannot be told.
+  [[nodiscard]] virtual std::optional<Whole> whole() = 0;
+  /// Ends that access, whose bytes have been moved: a load's registers get them, and the vCPU goes
+  /// on behind the instruction. Fails with kHostRefused.
+  [[nodiscard]] virtual Result<void> complete(const Whole& whole) = 0;
 };
 
 /// HLT without an in-kernel interrupt controller.
@@ -109,6 +130,8 @@ struct UndecodedAccessExit {
   GuestPhysAddr address;
   /// The instruction-specific part of ESR_EL2.
   std::uint64_t syndrome = 0;
+  /// Null where nobody can tell more. Valid until the vCPU runs again.
+  StoppedAccess* access = nullptr;
 };
 
 /// A signal or a request to stop; nothing happened in the guest.

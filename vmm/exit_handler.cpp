@@ -242,27 +242,47 @@ std::optional<Verdict> ExitHandler::on(VcpuId /*vcpu*/, const UnknownExit& exit)
   return unhandled(fmt::format("KVM exit reason {}, which Nestling does not know", exit.reason));
 }
 
+/// An access that the guest cannot make itself, as no slot will ever be where it goes.
+std::optional<Verdict> ExitHandler::make(VcpuId vcpu, StoppedAccess& access,
+                                         StoppedAccess::Whole whole) {
+  std::size_t done = 0;
+  for (const StoppedAccess::Whole::Piece& piece : whole.pieces) {
+    const auto data = std::span(whole.data).subspan(done, piece.size);
+    if (auto verdict = on_bytes(vcpu, MmioExit{piece.address, whole.direction, data})) {
+      return verdict;
+    }
+    done += piece.size;
+  }
+  const auto completed = access.complete(whole);
+  return completed ? std::nullopt : std::optional(on_run_failure(completed.error()));
+}
+
 std::optional<Verdict> ExitHandler::on(VcpuId vcpu, const UndecodedAccessExit& exit) {
   constexpr std::uint64_t kIsWrite = 1U << 6;  // ESR_EL2.WnR
-  const Access access = (exit.syndrome & kIsWrite) != 0 ? Access::write() : Access::read();
+  const Direction direction =
+      (exit.syndrome & kIsWrite) != 0 ? Direction::kWrite : Direction::kRead;
+  const Access access = access_of(direction);
   const auto unserved = [&](std::string_view what, std::string_view remedy) {
     return unhandled(fmt::format(
         "access to {:#x}, {}, by an instruction that the processor does not describe to KVM (a "
-        "pair, write-back, or SIMD registers; syndrome {:#x}): {}",
+        "pair, write-back, SIMD registers, an atomic one; syndrome {:#x}): {}",
         exit.address.value(), what, exit.syndrome, remedy));
   };
-  switch (memory_.exposure(exit.address, access)) {
-    case MemoryExits::Exposure::kNoMemory:
-      return unserved("where no RAM is", "use plain loads and stores for devices");
-    case MemoryExits::Exposure::kDenied:
-      return unserved("which its rights deny", "use plain loads and stores there");
-    case MemoryExits::Exposure::kTrapped:
-      return unserved("which --watch traps", "watch less, or use plain loads and stores there");
-    case MemoryExits::Exposure::kShown:
-      break;
+  const MemoryExits::Exposure exposure = memory_.exposure(exit.address, access);
+  if (exposure == MemoryExits::Exposure::kShown) {
+    // Once its page is there, the instruction that is made again needs no decoding.
+    return memory_.on_missing_page(vcpu, GuestPhysRange::of(exit.address, 1), access);
   }
-  // Once its page is there, the instruction that is made again needs no decoding.
-  return memory_.on_missing_page(vcpu, GuestPhysRange::of(exit.address, 1), access);
+  if (exposure == MemoryExits::Exposure::kNoMemory) {
+    return unserved("where no RAM is", "use plain loads and stores for devices");
+  }
+  auto whole = exit.access != nullptr ? exit.access->whole() : std::nullopt;
+  if (whole && whole->direction == direction) {
+    return make(vcpu, *exit.access, *std::move(whole));
+  }
+  return exposure == MemoryExits::Exposure::kDenied
+             ? unserved("which its rights deny", "use plain loads and stores there")
+             : unserved("which --watch traps", "watch less, or use plain loads and stores there");
 }
 
 // NOLINTNEXTLINE(readability-convert-member-functions-to-static): two of the overloads need this.

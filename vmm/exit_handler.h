@@ -40,6 +40,7 @@ class ExitHandler {
   std::optional<Verdict> on(VcpuId vcpu, const MmioExit& exit);
   std::optional<Verdict> on_bytes(VcpuId vcpu, const MmioExit& exit);
   std::optional<Verdict> on_bus(VcpuId vcpu, const MmioExit& exit);
+  std::optional<Verdict> make(VcpuId vcpu, StoppedAccess& access, StoppedAccess::Whole whole);
   [[nodiscard]] bool may_straddle(const MmioExit& exit) const;
   static std::optional<Verdict> on(VcpuId vcpu, const HaltExit& exit);
   static std::optional<Verdict> on(VcpuId vcpu, const ShutdownExit& exit);

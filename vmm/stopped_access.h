@@ -29,4 +29,11 @@ enum class AccessesTold : std::uint8_t {
                                                                   GuestMemory& memory,
                                                                   const MmioExit& exit);
 
+/// StoppedAccess::whole() and complete() of `vcpu`, whose last exit is an UndecodedAccessExit.
+/// Page tables that are read in `memory` are populated.
+[[nodiscard]] std::optional<StoppedAccess::Whole> whole_access(const Vcpu& vcpu,
+                                                               GuestMemory& memory);
+[[nodiscard]] Result<void> complete_access(const Vcpu& vcpu, GuestMemory& memory,
+                                           const StoppedAccess::Whole& whole);
+
 }  // namespace nestling

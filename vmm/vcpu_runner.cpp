@@ -88,6 +88,12 @@ std::optional<StoppedAccess::Parts> VcpuRunner::parts(const MmioExit& exit) {
   return parts_of_access(vcpu_, memory_, exit);
 }
 
+std::optional<StoppedAccess::Whole> VcpuRunner::whole() { return whole_access(vcpu_, memory_); }
+
+Result<void> VcpuRunner::complete(const Whole& whole) {
+  return complete_access(vcpu_, memory_, whole);
+}
+
 bool VcpuRunner::step(std::chrono::steady_clock::time_point start) {
   using std::chrono::steady_clock;
   ExitTiming timing;
@@ -116,6 +122,9 @@ bool VcpuRunner::step(std::chrono::steady_clock::time_point start) {
   auto* const access = std::get_if<MmioExit>(&*exit);
   if (access != nullptr && accesses_told() == AccessesTold::kByPage) {
     access->access = this;
+  }
+  if (auto* const undecoded = std::get_if<UndecodedAccessExit>(&*exit)) {
+    undecoded->access = this;
   }
   if (std::optional<Verdict> verdict = handler_.handle(VcpuId(vcpu_.id()), *exit)) {
     verdicts_.propose(std::move(*verdict));

@@ -76,6 +76,8 @@ class VcpuRunner final : private RunGate::Seat, private StoppedAccess {
   void kick_out() override { kick(); }
   [[nodiscard]] Result<void> take_back(Direction direction) override;
   [[nodiscard]] std::optional<Parts> parts(const MmioExit& exit) override;
+  [[nodiscard]] std::optional<Whole> whole() override;
+  [[nodiscard]] Result<void> complete(const Whole& whole) override;
   [[nodiscard]] bool step(std::chrono::steady_clock::time_point start);
   void answer_requests();
   void look_whether_stuck(std::uint64_t round);

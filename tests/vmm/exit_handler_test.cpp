@@ -160,10 +160,17 @@ struct FakeStoppedAccess final : StoppedAccess {
     ++questions;
     return known_parts;
   }
+  std::optional<Whole> whole() override { return known_whole; }
+  Result<void> complete(const Whole& whole) override {
+    completed.push_back(whole.data);
+    return {};
+  }
 
   std::vector<Direction> taken_back;
   int questions = 0;
   std::optional<Parts> known_parts;
+  std::optional<Whole> known_whole;
+  std::vector<std::vector<std::byte>> completed;
 };
 
 class AccessToldByPage : public ExitHandlerTest {
@@ -233,6 +240,31 @@ TEST_F(AccessToldByPage, IsNotAskedAboutItsPartsWhereOnlyADeviceIs) {
   EXPECT_FALSE(write(kRom + 8, data_));
   EXPECT_EQ(access_.questions, 0);
   EXPECT_EQ(register_.written, std::vector<std::uint64_t>{0x0403'0201});
+}
+
+TEST_F(AccessToldByPage, IsMadePieceByPieceWhereTheProcessorDoesNotDescribeIt) {
+  access_.known_whole =
+      StoppedAccess::Whole{.direction = Direction::kWrite,
+                           .pieces = {{GuestPhysAddr(kRom - 2), 2}, {GuestPhysAddr(kRom), 2}},
+                           .data = {data_.begin(), data_.end()}};
+  constexpr std::uint64_t kIsWrite = 1U << 6;
+  EXPECT_FALSE(
+      handler_.handle(VcpuId{0}, UndecodedAccessExit{GuestPhysAddr(kRom), kIsWrite, &access_}));
+  EXPECT_EQ(byte_at(kRom - 2), std::byte{1});
+  EXPECT_EQ(byte_at(kRom - 1), std::byte{2});
+  EXPECT_EQ(byte_at(kRom), std::byte{0}) << "read-only";
+  EXPECT_EQ(exits_.statistics().denied_writes, 1U);
+  EXPECT_EQ(access_.completed.size(), 1U);
+}
+
+TEST_F(AccessToldByPage, IsNotMadeWhenItGoesTheOtherWayThanTheProcessorSays) {
+  access_.known_whole = StoppedAccess::Whole{.direction = Direction::kRead,
+                                             .pieces = {{GuestPhysAddr(kRom), 4}},
+                                             .data = {data_.begin(), data_.end()}};
+  constexpr std::uint64_t kIsWrite = 1U << 6;
+  EXPECT_TRUE(
+      handler_.handle(VcpuId{0}, UndecodedAccessExit{GuestPhysAddr(kRom), kIsWrite, &access_}));
+  EXPECT_TRUE(access_.completed.empty());
 }
 
 TEST_F(AccessToldByPage, SaysWhyAnUndescribedAccessCannotBeServed) {

@@ -4,9 +4,28 @@
 #include "addrspace/space_memory.h"
 #include "vmm/aarch64/guest_view.h"
 #include "vmm/aarch64/memory_operand.h"
+#include "vmm/aarch64/undecoded_access.h"
 #include "vmm/aarch64/vcpu_state.h"
 
 namespace nestling {
+
+namespace {
+
+/// Where in `access`, which is told of in pieces, the one at `gpa` begins: at one of its elements,
+/// or at the first byte of its second page.
+std::optional<GuestVirtAddr> place_in(const aarch64::UndecodedAccess& access,
+                                      aarch64::GuestView& view, GuestPhysAddr gpa) {
+  const std::uint64_t below = kPageSize - access.address.value() % kPageSize;
+  for (const std::uint64_t offset : {std::uint64_t{0}, std::uint64_t{access.element_size}, below}) {
+    const auto address = access.address.plus(offset);
+    if (offset < access.size() && address && view.physical(*address) == gpa) {
+      return address;
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
 
 AccessOrigin origin_of_access(const Vcpu& vcpu, AddressSpace& space, const AccessSeen& seen) {
   const auto cpu = aarch64::read_cpu_state(vcpu);
@@ -19,9 +38,15 @@ AccessOrigin origin_of_access(const Vcpu& vcpu, AddressSpace& space, const Acces
   SpaceMemory memory(space, {.kind = Actor::Kind::kVcpu, .index = vcpu.id()}, Unpopulated::kFails);
   aarch64::GuestView view(*cpu, memory);
   const auto instruction = view.read_object<std::uint32_t>(GuestVirtAddr(cpu->pc));
-  const auto operand = instruction ? aarch64::memory_operand(*instruction, *cpu) : std::nullopt;
-  if (operand && view.physical(operand->address) == seen.gpa) {
-    origin.virtual_address = operand->address;
+  if (!instruction) {
+    return origin;
+  }
+  if (const auto operand = aarch64::memory_operand(*instruction, *cpu)) {
+    if (view.physical(operand->address) == seen.gpa) {
+      origin.virtual_address = operand->address;
+    }
+  } else if (const auto access = aarch64::undecoded_access(*instruction, *cpu)) {
+    origin.virtual_address = place_in(*access, view, seen.gpa);
   }
   return origin;
 }

@@ -58,6 +58,32 @@ std::array<GuestPhysRange, 2> instruction_at(const Vcpu& vcpu, GuestMemory& memo
   return {range.value_or(GuestPhysRange()), GuestPhysRange()};
 }
 
+namespace {
+
+/// Also of the instruction that could not be fetched, or whose table could not be read: KVM lets
+/// the guest know, so that the CPU went on to its vectors, or round in them.
+std::vector<GuestPhysAddr> instruction_path(const aarch64::CrashScene& scene) {
+  aarch64::GuestView view(scene.cpu, scene.memory);
+  std::vector<GuestPhysAddr> path;
+  const auto add = [&](std::uint64_t address, AccessKind kind) {
+    const aarch64::GuestWalk walk = view.walk(GuestVirtAddr(address), kind);
+    for (const WalkStep& step : walk.trace.steps()) {
+      path.push_back(step.location().address);
+    }
+    if (walk.outcome && kind == AccessKind::kExecute) {
+      path.push_back(walk.outcome->gpa);
+    }
+  };
+  add(scene.cpu.pc, AccessKind::kExecute);
+  if (aarch64::is_external_abort(scene.cpu.esr)) {
+    const bool was_fetch = aarch64::is_instruction_abort(scene.cpu.esr);
+    add(scene.cpu.far, was_fetch ? AccessKind::kExecute : AccessKind::kRead);
+  }
+  return path;
+}
+
+}  // namespace
+
 Result<Postmortem> examine(const StoppedVcpu& stopped) {
   const auto cpu = aarch64::read_cpu_state(stopped.vcpu);
   if (!cpu) {
@@ -74,7 +100,8 @@ Result<Postmortem> examine(const StoppedVcpu& stopped) {
                     .shutdown_reason = aarch64::unhandled_exception_reason(scene),
                     .may_lack_slot = aarch64::is_external_abort(cpu->esr),
                     .hang_reason = aarch64::exception_loop_reason(scene),
-                    .report = aarch64::crash_report(scene)};
+                    .report = aarch64::crash_report(scene),
+                    .instruction_path = instruction_path(scene)};
 }
 
 }  // namespace nestling

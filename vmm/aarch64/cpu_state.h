@@ -15,6 +15,8 @@ inline constexpr std::uint64_t kPstateEl0 = 0b0'0000;
 inline constexpr std::uint64_t kPstateEl1OnSpEl0 = 0b0'0100;
 inline constexpr std::uint64_t kPstateEl1OnSpEl1 = 0b0'0101;
 inline constexpr std::uint64_t kPstateAarch32 = 1ULL << 4;
+inline constexpr std::uint64_t kPstateBranchType = 3ULL << 10;
+inline constexpr std::uint64_t kPstateStep = 1ULL << 21;
 inline constexpr std::uint64_t kPstatePan = 1ULL << 22;
 
 struct CpuState {
@@ -47,6 +49,10 @@ struct CpuState {
   }
   [[nodiscard]] bool is_user() const {
     return (pstate & kPstateAarch32) != 0 || (pstate & kPstateModeMask) == kPstateEl0;
+  }
+  /// Of data, at the exception level that it is at; Arm ARM, "SCTLR_EL1", EE and E0E.
+  [[nodiscard]] bool is_big_endian() const {
+    return (sctlr & (is_user() ? 1ULL << 24 : 1ULL << 25)) != 0;
   }
 };
 

@@ -1,42 +1,13 @@
 // Each encoding class by its fixed bits.
 #include "vmm/aarch64/memory_operand.h"
 
-#include "addrspace/aarch64/stage1_format.h"
+#include "vmm/aarch64/load_store_fields.h"
 
 namespace nestling::aarch64 {
 
 namespace {
 
 using stage1::field;
-
-/// `count` bits from bit `first` on, as a signed number.
-std::uint64_t signed_field(std::uint64_t value, unsigned first, unsigned count) {
-  const std::uint64_t sign = 1ULL << (count - 1);
-  return (field(value, first, count) ^ sign) - sign;
-}
-
-bool matches(std::uint32_t instruction, std::uint32_t mask, std::uint32_t bits) {
-  return (instruction & mask) == bits;
-}
-
-std::uint64_t base(std::uint32_t instruction, const CpuState& cpu) {
-  const std::uint64_t number = field(instruction, 5, 5);
-  return number == 31 ? cpu.sp() : cpu.x.at(number);
-}
-
-/// Register Rm, cut and extended as the option says.
-std::uint64_t index(std::uint32_t instruction, const CpuState& cpu) {
-  const std::uint64_t number = field(instruction, 16, 5);
-  const std::uint64_t value = number == 31 ? 0 : cpu.x.at(number);
-  switch (field(instruction, 13, 3)) {
-    case 0b010:
-      return field(value, 0, 32);
-    case 0b110:
-      return signed_field(value, 0, 32);
-    default:
-      return value;
-  }
-}
 
 std::optional<MemoryOperand> literal(std::uint32_t instruction, const CpuState& cpu) {
   const std::uint64_t kind = field(instruction, 30, 2);  // 32 bits, 64, 32 signed, a prefetch
@@ -82,8 +53,7 @@ std::optional<MemoryOperand> memory_operand(std::uint32_t instruction, const Cpu
     return operand(signed_field(instruction, 12, 9));
   }
   if (matches(instruction, 0x3f20'4c00, 0x3820'4800)) {
-    const bool is_scaled = field(instruction, 12, 1) != 0;
-    return operand(index(instruction, cpu) << (is_scaled ? scale : 0));
+    return operand(scaled_index(instruction, cpu, scale));
   }
   return std::nullopt;
 }

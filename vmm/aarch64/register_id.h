@@ -33,6 +33,13 @@ struct SystemRegister {
   return core_register(number * sizeof(std::uint64_t));
 }
 
+/// KVM's number for the 128 bits of V0 to V31.
+[[nodiscard]] constexpr RegisterId vector_register(std::uint64_t number) {
+  constexpr std::uint64_t kFirst = 336;  // bytes from the start of kvm_regs
+  constexpr std::uint64_t kSize = 16;
+  return RegisterId{0x6040'0000'0010'0000ULL | (kFirst + number * kSize) / sizeof(std::uint32_t)};
+}
+
 inline constexpr RegisterId kPc = core_register(256);
 inline constexpr RegisterId kPstate = core_register(264);
 inline constexpr RegisterId kMpidr = register_id({.crm = 0, .op2 = 5});

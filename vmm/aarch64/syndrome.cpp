@@ -27,10 +27,6 @@ bool is_data_abort(std::uint64_t esr) {
   return found == kDataAbortLower || found == kDataAbortSame;
 }
 
-bool is_instruction_abort(unsigned exception_class) {
-  return exception_class == kInstructionAbortLower || exception_class == kInstructionAbortSame;
-}
-
 std::string_view class_name(unsigned exception_class) {
   switch (exception_class) {
     case 0x00:
@@ -137,14 +133,19 @@ std::string data_abort_words(std::uint64_t esr) {
 
 bool has_fault_address(std::uint64_t esr) {
   const unsigned found = exception_class(esr);
-  if (is_data_abort(esr) || is_instruction_abort(found)) {
+  if (is_data_abort(esr) || is_instruction_abort(esr)) {
     return (esr & kFarNotValid) == 0;
   }
   return found == kPcAlignment || found == kWatchpointLower || found == kWatchpointSame;
 }
 
+bool is_instruction_abort(std::uint64_t esr) {
+  const unsigned found = exception_class(esr);
+  return found == kInstructionAbortLower || found == kInstructionAbortSame;
+}
+
 bool is_external_abort(std::uint64_t esr) {
-  if (!is_data_abort(esr) && !is_instruction_abort(exception_class(esr))) {
+  if (!is_data_abort(esr) && !is_instruction_abort(esr)) {
     return false;
   }
   constexpr std::uint64_t kExternal = 0b01'0000;
@@ -204,7 +205,7 @@ std::string describe_syndrome(std::uint64_t esr) {
   if (is_data_abort(esr)) {
     return fmt::format("{}: {}", name, data_abort_words(esr));
   }
-  if (is_instruction_abort(found)) {
+  if (is_instruction_abort(esr)) {
     return fmt::format("{}: {}", name, describe_fault_status(esr & 0x3f));
   }
   if (found == kSystemRegister) {

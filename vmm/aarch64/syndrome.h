@@ -16,6 +16,9 @@ namespace nestling::aarch64 {
 /// watchpoints, unless the syndrome says that it is not valid.
 [[nodiscard]] bool has_fault_address(std::uint64_t esr);
 
+/// True when an instruction could not be fetched.
+[[nodiscard]] bool is_instruction_abort(std::uint64_t esr);
+
 /// True for an abort that came from outside the processor: so KVM tells a guest of page tables, and
 /// of code, where no memory slot is.
 [[nodiscard]] bool is_external_abort(std::uint64_t esr);

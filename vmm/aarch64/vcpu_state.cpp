@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <span>
+#include <string>
 #include <utility>
 
 #include "vmm/kvm_api.h"
@@ -19,6 +20,9 @@ static_assert(core_register(8) ==
               RegisterId{KVM_REG_ARM64 | KVM_REG_SIZE_U64 | KVM_REG_ARM_CORE | 2});
 static_assert(general_register(30) == core_register(offsetof(kvm_regs, regs.regs[30])));
 static_assert(kPc == core_register(offsetof(kvm_regs, regs.pc)));
+static_assert(vector_register(2) ==
+              RegisterId{KVM_REG_ARM64 | KVM_REG_SIZE_U128 | KVM_REG_ARM_CORE |
+                         offsetof(kvm_regs, fp_regs.vregs[2]) / sizeof(std::uint32_t)});
 static_assert(kPstate == core_register(offsetof(kvm_regs, regs.pstate)));
 static_assert(kSctlr == RegisterId{ARM64_SYS_REG(3, 0, 1, 0, 0)});
 static_assert(kMair == RegisterId{ARM64_SYS_REG(3, 0, 10, 2, 0)});
@@ -32,27 +36,54 @@ constexpr RegisterId kSpsr = core_register(offsetof(kvm_regs, spsr));
 
 constexpr std::uint32_t feature(unsigned bit) { return 1U << bit; }
 
+/// KVM_GET_ONE_REG or KVM_SET_ONE_REG: as many bytes as the id says go to or come from `value`.
+bool move_register(const Vcpu& vcpu, unsigned long request_number, RegisterId id, void* value) {
+  kvm_one_reg request{};
+  request.id = static_cast<std::uint64_t>(id);
+  request.addr = reinterpret_cast<std::uintptr_t>(value);
+  return kvm_ioctl(vcpu.fd(), request_number, &request) >= 0;
+}
+
+Error register_error(const Vcpu& vcpu, RegisterId id, const std::string& what) {
+  const int reason = errno;
+  return host_error(
+      fmt::format("register {:#x} of vCPU {}{}", static_cast<std::uint64_t>(id), vcpu.id(), what),
+      reason);
+}
+
 }  // namespace
 
 Result<std::uint64_t> read_register(const Vcpu& vcpu, RegisterId id) {
   std::uint64_t value = 0;
-  kvm_one_reg request{};
-  request.id = static_cast<std::uint64_t>(id);
-  request.addr = reinterpret_cast<std::uintptr_t>(&value);
-  if (kvm_ioctl(vcpu.fd(), KVM_GET_ONE_REG, &request) < 0) {
-    return failure(
-        host_error(fmt::format("register {:#x} of vCPU {}", request.id, vcpu.id()), errno));
+  if (!move_register(vcpu, KVM_GET_ONE_REG, id, &value)) {
+    return failure(register_error(vcpu, id, ""));
   }
   return value;
 }
 
 Result<void> write_register(const Vcpu& vcpu, RegisterId id, std::uint64_t value) {
-  kvm_one_reg request{};
-  request.id = static_cast<std::uint64_t>(id);
-  request.addr = reinterpret_cast<std::uintptr_t>(&value);
-  if (kvm_ioctl(vcpu.fd(), KVM_SET_ONE_REG, &request) < 0) {
-    return failure(host_error(
-        fmt::format("register {:#x} of vCPU {} as {:#x}", request.id, vcpu.id(), value), errno));
+  if (!move_register(vcpu, KVM_SET_ONE_REG, id, &value)) {
+    return failure(register_error(vcpu, id, fmt::format(" as {:#x}", value)));
+  }
+  return {};
+}
+
+RegisterId stack_pointer(const CpuState& cpu) {
+  return (cpu.pstate & kPstateModeMask) == kPstateEl1OnSpEl1 ? kSpEl1 : kSpEl0;
+}
+
+Result<VectorBytes> read_vector(const Vcpu& vcpu, std::uint64_t number) {
+  VectorBytes bytes{};
+  if (!move_register(vcpu, KVM_GET_ONE_REG, vector_register(number), bytes.data())) {
+    return failure(register_error(vcpu, vector_register(number), ""));
+  }
+  return bytes;
+}
+
+Result<void> write_vector(const Vcpu& vcpu, std::uint64_t number, const VectorBytes& bytes) {
+  VectorBytes copy = bytes;
+  if (!move_register(vcpu, KVM_SET_ONE_REG, vector_register(number), copy.data())) {
+    return failure(register_error(vcpu, vector_register(number), ""));
   }
   return {};
 }

@@ -1,6 +1,8 @@
 // Makes a vCPU what the machine needs, loads its registers, and reads them back for reports.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 
 #include "base/result.h"
@@ -28,5 +30,14 @@ enum class InitialPower : std::uint8_t { kOn, kOff };
 /// Fails with kHostRefused where KVM has no such register or refuses the value.
 [[nodiscard]] Result<std::uint64_t> read_register(const Vcpu& vcpu, RegisterId id);
 [[nodiscard]] Result<void> write_register(const Vcpu& vcpu, RegisterId id, std::uint64_t value);
+
+/// The one that instructions use as SP.
+[[nodiscard]] RegisterId stack_pointer(const CpuState& cpu);
+
+/// V0 to V31 (`number`), little-endian. Fail as read_register() does.
+using VectorBytes = std::array<std::byte, 16>;
+[[nodiscard]] Result<VectorBytes> read_vector(const Vcpu& vcpu, std::uint64_t number);
+[[nodiscard]] Result<void> write_vector(const Vcpu& vcpu, std::uint64_t number,
+                                        const VectorBytes& bytes);
 
 }  // namespace nestling::aarch64

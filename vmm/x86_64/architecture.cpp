@@ -150,6 +150,16 @@ Result<void> take_back_access(Vcpu& vcpu, Direction /*direction*/) {
   return failure(make_error(ErrorKind::kBug, "vCPU {} cannot take back an access", vcpu.id()));
 }
 
+/// KVM describes, or makes, every access on x86.
+std::optional<StoppedAccess::Whole> whole_access(const Vcpu& /*vcpu*/, GuestMemory& /*memory*/) {
+  return std::nullopt;
+}
+
+Result<void> complete_access(const Vcpu& /*vcpu*/, GuestMemory& /*memory*/,
+                             const StoppedAccess::Whole& /*whole*/) {
+  return {};
+}
+
 std::optional<StoppedAccess::Parts> parts_of_access(const Vcpu& /*vcpu*/, GuestMemory& /*memory*/,
                                                     const MmioExit& /*exit*/) {
   return std::nullopt;
