@@ -48,8 +48,8 @@ UndecodedAccess access(Direction direction, std::uint64_t address, std::uint8_t 
 }
 
 struct Example {
-  const char* text;
-  std::uint32_t instruction;
+  const char* text = nullptr;
+  std::uint32_t instruction = 0;
   UndecodedAccess expected;
 };
 
