@@ -55,7 +55,7 @@ class StoppedAccess {
 
   /// All of an access that the processor does not describe.
   struct Whole {
-    /// Bytes in one page, of one register.
+    /// Bytes in one page, of one register: 1 to 8, as a register access moves.
     struct Piece {
       GuestPhysAddr address;
       std::size_t size = 0;

@@ -257,6 +257,26 @@ TEST_F(AccessToldByPage, IsMadePieceByPieceWhereTheProcessorDoesNotDescribeIt) {
   EXPECT_EQ(access_.completed.size(), 1U);
 }
 
+TEST_F(AccessToldByPage, MayEndWhereNobodyIs) {
+  constexpr std::uint64_t kBehind = kRom + kPageSize;
+  access_.known_whole =
+      StoppedAccess::Whole{.direction = Direction::kRead,
+                           .pieces = {{GuestPhysAddr(kBehind - 8), 8}, {GuestPhysAddr(kBehind), 8}},
+                           .data = std::vector<std::byte>(16)};
+  // As where reads of the ROM are watched.
+  const WatchList watches({{.range = GuestPhysRange::of(GuestPhysAddr(kRom), kPageSize),
+                            .access = Access::read(),
+                            .text = "rom"}});
+  MemoryExits exits(*world_.space, {.watches = &watches});
+  ExitHandler handler(ports_, mmio_, exits, UnclaimedPolicy::kGoOn);
+  EXPECT_FALSE(
+      handler.handle(VcpuId{0}, UndecodedAccessExit{GuestPhysAddr(kBehind - 8), 0, &access_}));
+  ASSERT_EQ(access_.completed.size(), 1U);
+  EXPECT_EQ(access_.completed[0][0], std::byte{0});
+  EXPECT_EQ(access_.completed[0][8], std::byte{0xff});
+  EXPECT_EQ(handler.unclaimed_count(), 1U);
+}
+
 TEST_F(AccessToldByPage, IsNotMadeWhenItGoesTheOtherWayThanTheProcessorSays) {
   access_.known_whole = StoppedAccess::Whole{.direction = Direction::kRead,
                                              .pieces = {{GuestPhysAddr(kRom), 4}},

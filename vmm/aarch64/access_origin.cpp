@@ -11,14 +11,12 @@ namespace nestling {
 
 namespace {
 
-/// Where in `access`, which is told of in pieces, the one at `gpa` begins: at one of its elements,
-/// or at the first byte of its second page.
+/// Where the piece of `access` begins that is told of as the one at `gpa`.
 std::optional<GuestVirtAddr> place_in(const aarch64::UndecodedAccess& access,
                                       aarch64::GuestView& view, GuestPhysAddr gpa) {
-  const std::uint64_t below = kPageSize - access.address.value() % kPageSize;
-  for (const std::uint64_t offset : {std::uint64_t{0}, std::uint64_t{access.element_size}, below}) {
+  for (std::size_t offset = 0; offset < access.size(); offset += piece_size(access, offset)) {
     const auto address = access.address.plus(offset);
-    if (offset < access.size() && address && view.physical(*address) == gpa) {
+    if (address && view.physical(*address) == gpa) {
       return address;
     }
   }

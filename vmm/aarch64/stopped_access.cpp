@@ -150,9 +150,7 @@ std::optional<StoppedAccess::Whole> whole_access(const Vcpu& vcpu, GuestMemory& 
     if (!address || !walk.outcome) {
       return std::nullopt;
     }
-    const std::size_t size =
-        std::min<std::size_t>(access->element_size - done % access->element_size,
-                              kPageSize - address->value() % kPageSize);
+    const std::size_t size = aarch64::piece_size(*access, done);
     whole.pieces.push_back({.address = walk.outcome->gpa, .size = size});
     done += size;
   }

@@ -148,6 +148,11 @@ std::optional<UndecodedAccess> undecoded_access(std::uint32_t instruction, const
   return at(*access, form, signed_field(instruction, 12, 9), instruction, cpu);
 }
 
+std::size_t piece_size(const UndecodedAccess& access, std::size_t offset) {
+  const std::size_t most = std::min<std::size_t>(access.element_size, sizeof(std::uint64_t));
+  return std::min(most - offset % most, kPageSize - (access.address.value() + offset) % kPageSize);
+}
+
 std::uint64_t loaded_value(Extension extension, std::span<const std::byte> element) {
   std::uint64_t value = 0;
   check(element.size() <= sizeof value, "more than a general register holds");

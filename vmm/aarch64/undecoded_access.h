@@ -43,6 +43,11 @@ struct UndecodedAccess {
 /// The most bytes that one such access has.
 inline constexpr std::size_t kMostUndecodedBytes = 32;
 
+/// How many of its bytes from the one at `offset` on, below size(), are moved at once: those of one
+/// register and in one page, and at most 8, as the architecture promises no more (Arm ARM, "Changes
+/// to single-copy atomicity in Armv8.4").
+[[nodiscard]] std::size_t piece_size(const UndecodedAccess& access, std::size_t offset);
+
 /// Decodes a load or store that `cpu` is about to execute (Arm ARM, "Loads and Stores"). Nothing
 /// for those that the processor describes, for exclusive and atomic ones and tags, and for what the
 /// manual calls unpredictable.

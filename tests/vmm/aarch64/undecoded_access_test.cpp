@@ -140,15 +140,30 @@ TEST(UndecodedAccessOfArm64, IsOfA64Only) {
   EXPECT_FALSE(undecoded_access(0xa940'0440, cpu));
 }
 
-/// Whatever the guest's memory holds.
-TEST(UndecodedAccessOfArm64, HasNeverMoreBytesThanItMay) {
+/// Whatever the guest's memory and registers hold.
+TEST(UndecodedAccessOfArm64, IsCutIntoPiecesThatARegisterAccessMayHave) {
   std::uint32_t instruction = 1;
   for (int i = 0; i < 1'000'000; ++i) {
     instruction = instruction * 1664525U + 1013904223U;
-    if (const auto found = undecoded_access(instruction, registers())) {
-      ASSERT_LE(found->size(), kMostUndecodedBytes) << std::hex << instruction;
-      ASSERT_GE(found->size(), 1U) << std::hex << instruction;
+    CpuState cpu = registers();
+    cpu.x.fill(kPageSize - 1 - instruction % 40);
+    const auto found = undecoded_access(instruction, cpu);
+    if (!found) {
+      continue;
     }
+    ASSERT_GE(found->size(), 1U) << std::hex << instruction;
+    ASSERT_LE(found->size(), kMostUndecodedBytes) << std::hex << instruction;
+    std::size_t offset = 0;
+    while (offset < found->size()) {
+      const std::size_t size = piece_size(*found, offset);
+      const std::uint64_t first = found->address.value() + offset;
+      ASSERT_GE(size, 1U);
+      ASSERT_LE(size, 8U);
+      ASSERT_EQ(first / kPageSize, (first + size - 1) / kPageSize) << std::hex << instruction;
+      ASSERT_EQ(offset / found->element_size, (offset + size - 1) / found->element_size);
+      offset += size;
+    }
+    ASSERT_EQ(offset, found->size()) << std::hex << instruction;
   }
 }
 
