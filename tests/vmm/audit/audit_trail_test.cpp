@@ -8,7 +8,6 @@
 
 #include <csignal>
 #include <map>
-#include <regex>
 #include <sstream>
 #include <thread>
 
@@ -46,6 +45,16 @@ std::unique_ptr<AuditTrail> trail_to(const std::string& path, std::uint64_t limi
   return *std::move(trail);
 }
 
+/// With T for the numbers that are different each time.
+std::string without_times(std::string text) {
+  const std::string key = "\"time_ns\":";
+  for (std::size_t at = text.find(key); at != std::string::npos; at = text.find(key, at + 1)) {
+    const std::size_t first = at + key.size();
+    text.replace(first, text.find_first_not_of("0123456789", first) - first, "T");
+  }
+  return text;
+}
+
 /// The lines of the file; fails the test where one is not JSON.
 std::vector<nlohmann::json> lines_in(const std::string& path) {
   std::vector<nlohmann::json> lines;
@@ -76,9 +85,7 @@ TEST(AuditTrail, LooksExactlyLikeThis) {
                     .access = Access::read()});
   ASSERT_TRUE((*trail)->finish());
 
-  const std::string text =
-      std::regex_replace(file_contents(path), std::regex("\"time_ns\":[0-9]+"), "\"time_ns\":T");
-  EXPECT_EQ(text,
+  EXPECT_EQ(without_times(file_contents(path)),
             "{\"kind\":\"start\",\"audit_version\":1}\n"
             "{\"seq\":0,\"time_ns\":T,\"kind\":\"violation\",\"actor\":\"vcpu 1\","
             "\"pc\":\"0x102005\",\"pc_is\":\"behind\",\"symbol\":\"write_\\\"rom\\\"+0x4\","
