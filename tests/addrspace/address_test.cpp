@@ -15,9 +15,13 @@ namespace {
 constexpr std::uint64_t kTop = std::numeric_limits<std::uint64_t>::max();
 
 template <typename A, typename B>
-concept Comparable = requires(A a, B b) { a == b; };
+concept Comparable = requires(A a, B b) {
+  a == b;
+};
 template <typename A, typename B>
-concept Subtractable = requires(A a, B b) { a.offset_from(b); };
+concept Subtractable = requires(A a, B b) {
+  a.offset_from(b);
+};
 
 static_assert(Comparable<GuestPhysAddr, GuestPhysAddr>);
 static_assert(!Comparable<GuestPhysAddr, HostPhysAddr>);

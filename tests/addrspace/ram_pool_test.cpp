@@ -35,7 +35,7 @@ std::uint64_t resident_bytes(const RamPool& pool, HostPhysRange range) {
 
 /// How many bytes the file behind the pool occupies.
 std::uint64_t file_bytes(const RamPool& pool) {
-  struct stat status{};
+  struct stat status {};
   EXPECT_EQ(fstat(pool.fd(), &status), 0);
   return static_cast<std::uint64_t>(status.st_blocks) * 512;
 }

@@ -50,9 +50,7 @@ TEST_P(ReaderEpochsTest, StaysInsideUntilTheOutermostGuardGoes) {
   std::uint64_t epoch = 0;
   {
     const auto outer = epochs_.enter();
-    {
-      const auto inner = epochs_.enter();
-    }
+    { const auto inner = epochs_.enter(); }
     epoch = epochs_.end_epoch();
     EXPECT_FALSE(epochs_.have_left(epoch));
   }

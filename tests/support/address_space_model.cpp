@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <random>
 #include <utility>
 
 #include <fmt/core.h>
@@ -15,8 +14,6 @@ namespace {
 
 using Kind = SpaceOperation::Kind;
 using Failure = std::optional<std::string>;
-
-constexpr std::uint64_t kFrames = 2048;  // pages that linear areas map
 
 constexpr std::array kRights = {Access::read(), Access::read_write(),
                                 Access::read() | Access::execute(), Access::all(), Access::none()};
@@ -87,7 +84,7 @@ class ModelRun {
          .backing = AnonymousBacking{.huge_pages = AnonymousBacking::HugePages::kNever}});
     check(pool.has_value(), "pool for a model run");
     pool_ = std::move(*pool);
-    const auto frames = pool_->reserve(kFrames * kPageSize, 1ULL << 21);
+    const auto frames = pool_->reserve(kLinearFrames * kPageSize, 1ULL << 21);
     check(frames.has_value() && pool_->commit(*frames).has_value(), "frames for a model run");
     frames_ = *frames;
     auto space = AddressSpace::create(
@@ -211,7 +208,7 @@ class ModelRun {
     const AreaOptions options{
         .name = kNames.at(page.name), .access = page.access, .type = page.type};
     const std::uint64_t host = frames_.start().value() + std::uint64_t{operation.host} * kPageSize;
-    const bool frames_exist = std::uint64_t{operation.host} + operation.count <= kFrames;
+    const bool frames_exist = std::uint64_t{operation.host} + operation.count <= kLinearFrames;
     const bool possible = operation.count != 0 && is_inside(operation) &&
                           page.access != Access::none() && (!linear || frames_exist) &&
                           all_pages(operation, [](const Page& each) { return !each.mapped; });
@@ -583,70 +580,6 @@ class ModelRun {
 
 }  // namespace
 
-ModelSetup small_setup(Stage2Kind format) {
-  return {.format = format,
-          .range = GuestPhysRange::of(GuestPhysAddr((1ULL << 30) - (4ULL << 20)), 8ULL << 20)};
-}
-
-ModelSetup large_setup(Stage2Kind format) {
-  return {.format = format,
-          .range = GuestPhysRange::of(GuestPhysAddr((1ULL << 30) - kPageSize),
-                                      (3ULL << 30) + 2 * kPageSize)};
-}
-
-std::vector<SpaceOperation> random_operations(std::uint64_t seed, std::size_t count,
-                                              const ModelSetup& setup) {
-  std::mt19937_64 random(seed);
-  const auto below = [&](std::uint64_t bound) {
-    return static_cast<std::uint32_t>(random() % bound);
-  };
-  const std::uint64_t pages = setup.range.size() / kPageSize;
-  const std::uint64_t first_aligned =
-      (-setup.range.start().value() & ((1ULL << 21) - 1)) / kPageSize;
-  std::vector<SpaceOperation> operations(count);
-  for (SpaceOperation& operation : operations) {
-    operation.kind = static_cast<Kind>(below(SpaceOperation::kKinds));
-    if (operation.kind == Kind::kClear && below(20) != 0) {
-      operation.kind = Kind::kFault;
-    }
-    operation.page = below(pages);
-    operation.choice = static_cast<std::uint8_t>(below(256));
-    operation.host = below(kFrames);
-    switch (below(8)) {
-      case 0:  // whole pages of 2 MiB
-      case 1:
-        operation.page -= (operation.page - static_cast<std::uint32_t>(first_aligned)) % 512;
-        operation.count = 512 * (1 + below(3));
-        operation.host = 512 * below(4);
-        break;
-      case 2:
-        operation.count = below(pages);
-        break;
-      case 3:  // out of the space, or close to it
-        operation.page = static_cast<std::uint32_t>(pages) - below(4);
-        operation.count = below(6);
-        break;
-      case 4:
-        operation.page = 0;
-        operation.count = static_cast<std::uint32_t>(pages);
-        break;
-      default:
-        operation.count = below(40);
-        break;
-    }
-    if (operation.page > pages) {
-      operation.page = 0;
-    }
-    if (operation.kind == Kind::kMapLinear) {
-      operation.count = std::min<std::uint32_t>(operation.count, kFrames);
-      operation.host = below(2) != 0 ? operation.host : below(kFrames);
-      operation.host =
-          std::min(operation.host, static_cast<std::uint32_t>(kFrames) - operation.count);
-    }
-  }
-  return operations;
-}
-
 std::optional<std::string> run_against_model(const ModelSetup& setup,
                                              std::span<const SpaceOperation> operations) {
   ModelRun run(setup);
@@ -673,15 +606,6 @@ std::vector<SpaceOperation> shrink(const ModelSetup& setup,
     }
   }
   return operations;
-}
-
-std::string describe(const SpaceOperation& operation) {
-  constexpr std::array<std::string_view, SpaceOperation::kKinds> kNamesOfKinds = {
-      "map_linear", "map_eager", "map_lazy", "unmap",     "protect", "populate", "discard",
-      "fault",      "write",     "read",     "find_free", "audit",   "clear"};
-  return fmt::format("{} page {:#x} count {:#x} host {:#x} choice {}",
-                     kNamesOfKinds.at(static_cast<std::size_t>(operation.kind)), operation.page,
-                     operation.count, operation.host, operation.choice);
 }
 
 }  // namespace nestling::testing

@@ -131,7 +131,7 @@ class KvmLiveTranslate : public testing::TestWithParam<PagingMode> {
     if (GetParam() == PagingMode::k5Level && (vcpu_->cr4_features() & kCr4FiveLevels) == 0) {
       GTEST_SKIP() << "this host's KVM has no LA57";
     }
-    struct sigaction action{};
+    struct sigaction action {};
     action.sa_handler = [](int /*signal*/) {};
     ASSERT_EQ(sigaction(SIGUSR1, &action, nullptr), 0);
   }
