@@ -209,7 +209,8 @@ Result<void, SpaceError> AddressSpace::set_audit_policy(GuestPhysRange range, Au
   if (const Refusal refusal = refuse_unless_covered(range)) {
     return failure(*refusal);
   }
-  return rewrite_parts(range, [&](Area& part) { part.audit = policy; }, [] { return Refusal(); });
+  return rewrite_parts(
+      range, [&](Area& part) { part.audit = policy; }, [] { return Refusal(); });
 }
 
 /// Splits areas at the ends of `range`, which areas cover, lets `alter` change those inside, and

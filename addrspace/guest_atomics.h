@@ -11,8 +11,8 @@ namespace nestling {
 
 /// What can be shared with a guest CPU without tearing.
 template <typename T>
-concept GuestAtomic =
-    std::is_integral_v<T> && (sizeof(T) == 1 || sizeof(T) == 2 || sizeof(T) == 4 || sizeof(T) == 8);
+concept GuestAtomic = std::is_integral_v<T> &&
+    (sizeof(T) == 1 || sizeof(T) == 2 || sizeof(T) == 4 || sizeof(T) == 8);
 
 /// The host byte at `start` for an atomic access of `size` bytes (1, 2, 4 or 8). Fails as
 /// GuestMemory::spans(), and with kMisaligned unless `start` is a multiple of `size`.

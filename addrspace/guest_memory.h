@@ -75,7 +75,7 @@ class GuestMemory {
 
   /// One object in the guest's byte order, which is the host's on every architecture we support.
   template <typename T>
-    requires std::is_trivially_copyable_v<T>
+  requires std::is_trivially_copyable_v<T>
   [[nodiscard]] Result<T, MemoryFault> read_object(GuestPhysAddr start) {
     T object{};
     const auto done = read(start, std::as_writable_bytes(std::span(&object, 1)));
@@ -85,7 +85,7 @@ class GuestMemory {
     return object;
   }
   template <typename T>
-    requires std::is_trivially_copyable_v<T>
+  requires std::is_trivially_copyable_v<T>
   [[nodiscard]] Result<void, MemoryFault> write_object(GuestPhysAddr start, const T& object) {
     return write(start, std::as_bytes(std::span(&object, 1)));
   }

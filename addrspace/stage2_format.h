@@ -67,27 +67,28 @@ struct LeafEntry {
 /// kPageStep per 4 KiB and in no other bit. is_table() is what kind() says of entries above level
 /// 0, as one comparison.
 template <typename F>
-concept Stage2Format =
-    requires(RawEntry raw, unsigned level, LeafEntry leaf, HostPhysAddr hpa, MemoryType type) {
-      { F::kName } -> std::convertible_to<std::string_view>;
-      { F::kLevels } -> std::convertible_to<unsigned>;
-      { F::kGpaBits } -> std::convertible_to<unsigned>;
-      { F::kHpaBits } -> std::convertible_to<unsigned>;
-      { F::kPageStep } -> std::convertible_to<RawEntry>;
-      { F::encode_leaf(leaf) } -> std::same_as<std::optional<RawEntry>>;
-      { F::encode_table(hpa) } -> std::same_as<std::optional<RawEntry>>;
-      { F::decode_leaf(raw, leaf.size) } -> std::same_as<std::optional<LeafEntry>>;
-      { F::kind(raw, level) } -> std::same_as<EntryKind>;
-      { F::is_table(raw) } -> std::same_as<bool>;
-      { F::address(raw) } -> std::same_as<HostPhysAddr>;
-      { F::effective_type(type) } -> std::same_as<std::optional<MemoryType>>;
-    } && F::kind(0, 0) == EntryKind::kHole && F::kind(0, 1) == EntryKind::kHole &&
-    F::kLevels >= 3 && F::kLevels <= 5;
+concept Stage2Format = requires(RawEntry raw, unsigned level, LeafEntry leaf, HostPhysAddr hpa,
+                                MemoryType type) {
+  { F::kName } -> std::convertible_to<std::string_view>;
+  { F::kLevels } -> std::convertible_to<unsigned>;
+  { F::kGpaBits } -> std::convertible_to<unsigned>;
+  { F::kHpaBits } -> std::convertible_to<unsigned>;
+  { F::kPageStep } -> std::convertible_to<RawEntry>;
+  { F::encode_leaf(leaf) } -> std::same_as<std::optional<RawEntry>>;
+  { F::encode_table(hpa) } -> std::same_as<std::optional<RawEntry>>;
+  { F::decode_leaf(raw, leaf.size) } -> std::same_as<std::optional<LeafEntry>>;
+  { F::kind(raw, level) } -> std::same_as<EntryKind>;
+  { F::is_table(raw) } -> std::same_as<bool>;
+  { F::address(raw) } -> std::same_as<HostPhysAddr>;
+  { F::effective_type(type) } -> std::same_as<std::optional<MemoryType>>;
+}
+&&F::kind(0, 0) == EntryKind::kHole&& F::kind(0, 1) == EntryKind::kHole&& F::kLevels >= 3 &&
+    F::kLevels <= 5;
 
 /// Index bits of the root table: 9, and more where tables are concatenated (Arm) or the root is
 /// wide (RISC-V).
 template <Stage2Format F>
-inline constexpr unsigned kRootIndexBits = F::kGpaBits - 12 - kTableIndexBits * (F::kLevels - 1);
+inline constexpr unsigned kRootIndexBits = F::kGpaBits - 12 - kTableIndexBits*(F::kLevels - 1);
 
 /// Bytes of the root table, and its alignment: at least 4 KiB.
 template <Stage2Format F>

@@ -56,13 +56,14 @@ class [[nodiscard]] Result {
   Result() = default;
 
   template <typename U = T>
-    requires(!std::is_void_v<T> && !std::is_same_v<std::remove_cvref_t<U>, Result> &&
-             std::is_constructible_v<tl::expected<T, E>, U>)
-  // NOLINTNEXTLINE(google-explicit-constructor): `return value;` is the point of the type.
-  Result(U&& value) : inner_(std::forward<U>(value)) {}
+  requires(!std::is_void_v<T> && !std::is_same_v<std::remove_cvref_t<U>, Result> &&
+           std::is_constructible_v<tl::expected<T, E>, U>)
+      // NOLINTNEXTLINE(google-explicit-constructor): `return value;` is the point of the type.
+      Result(U&& value)
+      : inner_(std::forward<U>(value)) {}
 
   template <typename G>
-    requires std::is_constructible_v<E, G>
+  requires std::is_constructible_v<E, G>
   // NOLINTNEXTLINE(google-explicit-constructor): `return failure(…);` is the point of the type.
   Result(tl::unexpected<G> error) : inner_(tl::unexpected<E>(std::move(error).value())) {}
 
@@ -71,49 +72,31 @@ class [[nodiscard]] Result {
 
   /// The value; aborts when there is none.
   template <typename U = T>
-    requires(!std::is_void_v<U>)
-  [[nodiscard]] U& value() & {
+  requires(!std::is_void_v<U>) [[nodiscard]] U& value() & {
     check(has_value(), "value() of a failed Result");
     return *inner_;
   }
   template <typename U = T>
-    requires(!std::is_void_v<U>)
-  [[nodiscard]] const U& value() const& {
+  requires(!std::is_void_v<U>) [[nodiscard]] const U& value() const& {
     check(has_value(), "value() of a failed Result");
     return *inner_;
   }
   template <typename U = T>
-    requires(!std::is_void_v<U>)
-  [[nodiscard]] U&& value() && {
+  requires(!std::is_void_v<U>) [[nodiscard]] U&& value() && {
     check(has_value(), "value() of a failed Result");
     return *std::move(inner_);
   }
 
   template <typename U = T>
-    requires(!std::is_void_v<U>)
-  [[nodiscard]] U& operator*() & {
-    return value();
-  }
+  requires(!std::is_void_v<U>) [[nodiscard]] U& operator*() & { return value(); }
   template <typename U = T>
-    requires(!std::is_void_v<U>)
-  [[nodiscard]] const U& operator*() const& {
-    return value();
-  }
+  requires(!std::is_void_v<U>) [[nodiscard]] const U& operator*() const& { return value(); }
   template <typename U = T>
-    requires(!std::is_void_v<U>)
-  [[nodiscard]] U&& operator*() && {
-    return std::move(*this).value();
-  }
+  requires(!std::is_void_v<U>) [[nodiscard]] U&& operator*() && { return std::move(*this).value(); }
   template <typename U = T>
-    requires(!std::is_void_v<U>)
-  [[nodiscard]] U* operator->() {
-    return &value();
-  }
+  requires(!std::is_void_v<U>) [[nodiscard]] U* operator->() { return &value(); }
   template <typename U = T>
-    requires(!std::is_void_v<U>)
-  [[nodiscard]] const U* operator->() const {
-    return &value();
-  }
+  requires(!std::is_void_v<U>) [[nodiscard]] const U* operator->() const { return &value(); }
 
   /// The error; aborts when there is none.
   [[nodiscard]] const E& error() const& {

@@ -96,7 +96,7 @@ bool print_resident(const char* name, const std::vector<std::string>& words) {
 
 int main() {
   const std::string build = NESTLING_BUILD_FOLDER;
-  struct stat status{};
+  struct stat status {};
   if (stat((build + "/bench/nestling.stripped").c_str(), &status) != 0) {
     fmt::print(stderr, "size: bench/nestling.stripped is not built\n");
     return EXIT_FAILURE;

@@ -28,7 +28,7 @@ Result<HostMapping> read_input_file(const std::string& path) {
   if (!fd) {
     return failure(no_input(path, errno));
   }
-  struct stat status{};
+  struct stat status {};
   if (fstat(fd.get(), &status) != 0) {
     return failure(no_input(path, errno));
   }

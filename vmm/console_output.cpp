@@ -20,7 +20,7 @@ constexpr int kPollIntervalMs = 20;
 /// Another description of the pipe or terminal behind `fd`, which alone is non-blocking: the flag
 /// of `fd` itself is shared with other processes. Empty for other files, and where that is refused.
 UniqueFd reopen(int fd) {
-  struct stat status{};
+  struct stat status {};
   if (fstat(fd, &status) != 0 || (!S_ISFIFO(status.st_mode) && isatty(fd) != 1)) {
     return {};
   }

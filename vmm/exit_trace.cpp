@@ -68,7 +68,7 @@ Result<std::unique_ptr<ExitTrace>> ExitTrace::create(const std::string& path,
   if (!fd) {
     return failure(host_error(fmt::format("cannot open {} for the exit trace", path), errno));
   }
-  struct stat status{};
+  struct stat status {};
   const bool overwritable = fstat(fd.get(), &status) == 0 && S_ISREG(status.st_mode);
   std::unique_ptr<ExitTrace> trace(new ExitTrace(path, std::move(fd), overwritable));
   trace->buffer_.reserve(kFlushAt + 4096);

@@ -88,7 +88,7 @@ std::string mode_text(mode_t mode) {
 
 KvmDeviceProblem permission_problem(const std::string& path, int error_number,
                                     const HostFacts& facts, const std::string& root) {
-  struct stat status{};
+  struct stat status {};
   stat(path.c_str(), &status);
   const std::string group_file = root + "/etc/group";
   const std::string user_file = root + "/etc/passwd";

@@ -81,7 +81,7 @@ Result<void> write_output_file(const std::string& path, std::string_view text) {
   if (path == "-") {
     return write_text(STDOUT_FILENO, "standard output", text);
   }
-  struct stat status{};
+  struct stat status {};
   if (stat(path.c_str(), &status) != 0) {
     return replace_file(path, std::nullopt, text);
   }

@@ -24,7 +24,7 @@ constexpr std::uint64_t kTicksPerHangCheck = 4;
 bool is_null_input(int fd) {
   constexpr unsigned kMemoryDevices = 1;
   constexpr unsigned kNull = 3;
-  struct stat status{};
+  struct stat status {};
   if (fstat(fd, &status) != 0) {
     return true;
   }

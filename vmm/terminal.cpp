@@ -100,7 +100,7 @@ RawTerminal::RawTerminal(int fd, InterruptKey interrupt_key) : is_terminal_(isat
   (void)tcgetattr(fd, &state.cooked);  // succeeds where isatty() does, being how it asks
   state.raw = raw_mode(state.cooked, interrupt_key);
   for (std::size_t i = 0; i < kSignalCount; ++i) {
-    struct sigaction action{};
+    struct sigaction action {};
     action.sa_sigaction = i < kFatalSignals.size() ? handle_fatal : handle_job_signal;
     action.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
     sigaction(signal_at(i), &action, &state.old_actions.at(i));

@@ -18,7 +18,7 @@ int kick_signal() { return SIGRTMIN; }
 }  // namespace
 
 void install_kick_signal() {
-  struct sigaction action{};
+  struct sigaction action {};
   action.sa_handler = [](int /*signal*/) {};
   sigemptyset(&action.sa_mask);
   check(sigaction(kick_signal(), &action, nullptr) == 0, "cannot install the kick signal");

@@ -24,8 +24,7 @@ namespace nestling::aarch64 {
 ///
 /// XN is 10 or 00, which means the same with and without FEAT_XNX.
 template <unsigned Levels, unsigned GpaBits>
-  requires(Levels == 3 || Levels == 4)
-struct Stage2 {
+requires(Levels == 3 || Levels == 4) struct Stage2 {
   static constexpr std::string_view kName =
       Levels == 3 ? "AArch64 stage 2, 3 levels" : "AArch64 stage 2, 4 levels";
   static constexpr unsigned kLevels = Levels;

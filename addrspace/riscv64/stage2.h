@@ -15,8 +15,7 @@ namespace nestling::riscv64 {
 /// Every G-stage access counts as user mode, so leaves set U; A and D are set from the start, for
 /// nobody here wants the faults that set them.
 template <unsigned Levels>
-  requires(Levels == 3 || Levels == 4)
-struct SvX4 {
+requires(Levels == 3 || Levels == 4) struct SvX4 {
   static constexpr std::string_view kName = Levels == 3 ? "Sv39x4" : "Sv48x4";
   static constexpr unsigned kLevels = Levels;
   static constexpr unsigned kGpaBits = 12 + 9 * Levels + 2;

@@ -16,8 +16,7 @@ namespace nestling::x86_64 {
 /// types of the host's PAT, which are write-back, write-through, UC- and UC after reset: there is
 /// no write-combining or write-protected here without a change of that PAT.
 template <unsigned Levels>
-  requires(Levels == 4 || Levels == 5)
-struct AmdNested {
+requires(Levels == 4 || Levels == 5) struct AmdNested {
   static constexpr std::string_view kName =
       Levels == 4 ? "AMD nested, 4 levels" : "AMD nested, 5 levels";
   static constexpr unsigned kLevels = Levels;

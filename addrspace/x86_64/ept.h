@@ -18,8 +18,7 @@ enum class ExecuteOnly : std::uint8_t { kRefused, kAllowed };
 ///
 /// Entries never set "ignore PAT", so the guest's own PAT still combines with the type.
 template <unsigned Levels, ExecuteOnly executeOnly = ExecuteOnly::kRefused>
-  requires(Levels == 4 || Levels == 5)
-struct Ept {
+requires(Levels == 4 || Levels == 5) struct Ept {
   static constexpr std::string_view kName = Levels == 4 ? "EPT, 4 levels" : "EPT, 5 levels";
   static constexpr unsigned kLevels = Levels;
   static constexpr unsigned kGpaBits = 12 + 9 * Levels;

@@ -130,9 +130,9 @@ TEST(WriteAll, WaitsForRoomOnANonBlockingTarget) {
 }
 
 TEST(WriteAll, GoesOnAfterASignal) {
-  struct sigaction action{};
+  struct sigaction action {};
   action.sa_handler = [](int /*signal*/) {};
-  struct sigaction before{};
+  struct sigaction before {};
   ASSERT_EQ(sigaction(SIGUSR1, &action, &before), 0);  // without SA_RESTART
   Pipe pipe;
   const auto sent = pattern(1U << 20);
@@ -170,9 +170,7 @@ TEST(WriteAll, SaysThatTheReaderIsGone) {
   std::array<int, 2> ends{};
   ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), 0);
   const UniqueFd writer(ends[0]);
-  {
-    const UniqueFd reader(ends[1]);
-  }
+  { const UniqueFd reader(ends[1]); }
   auto* const before = std::signal(SIGPIPE, SIG_IGN);
   const auto result = write_all(writer.get(), pattern(10));
   (void)std::signal(SIGPIPE, before);

@@ -305,7 +305,7 @@ class Program {
 };
 
 void send_tree(const Channel& channel, const std::string& path) {
-  struct stat status{};
+  struct stat status {};
   if (stat(path.c_str(), &status) != 0) {
     channel.send(Frame::kMissing, with_error(path));
     return;

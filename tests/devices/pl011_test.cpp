@@ -190,13 +190,13 @@ TEST_F(Pl011Loopback, IsDeafToTheWire) {
 
 TEST_F(Pl011Loopback, ShowsEachModemControlAsItsLine) {
   out(kCr, kLoop | 1U << 10);
-  EXPECT_EQ(in(kFr) & 0x107, 0x002U) << "DTR as DSR";
+  EXPECT_EQ(in(kFr)&0x107, 0x002U) << "DTR as DSR";
   out(kCr, kLoop | 1U << 11);
-  EXPECT_EQ(in(kFr) & 0x107, 0x001U) << "RTS as CTS";
+  EXPECT_EQ(in(kFr)&0x107, 0x001U) << "RTS as CTS";
   out(kCr, kLoop | 1U << 12);
-  EXPECT_EQ(in(kFr) & 0x107, 0x004U) << "OUT1 as DCD";
+  EXPECT_EQ(in(kFr)&0x107, 0x004U) << "OUT1 as DCD";
   out(kCr, kLoop | 1U << 13);
-  EXPECT_EQ(in(kFr) & 0x107, 0x100U) << "OUT2 as RI";
+  EXPECT_EQ(in(kFr)&0x107, 0x100U) << "OUT2 as RI";
 }
 
 TEST_F(Pl011Loopback, ReportsChangedModemLinesUntilTheyAreCleared) {

@@ -101,12 +101,12 @@ TEST_F(UartRegisters, SatisfyTheProbeOfALinuxDriver) {
   // The steps of autoconfig() for a 16550A: IER holds exactly four bits, loopback connects RTS and
   // OUT2 to CTS and DCD, IIR shows working FIFOs, and no later chip's register answers.
   out(kIer, 0x00);
-  EXPECT_EQ(in(kIer) & 0x0f, 0x00);
+  EXPECT_EQ(in(kIer)&0x0f, 0x00);
   out(kIer, 0x0f);
-  EXPECT_EQ(in(kIer) & 0x0f, 0x0f);
+  EXPECT_EQ(in(kIer)&0x0f, 0x0f);
   out(kIer, 0x00);
   out(kMcr, 0x1a);
-  EXPECT_EQ(in(kMsr) & 0xf0, 0x90);
+  EXPECT_EQ(in(kMsr)&0xf0, 0x90);
   out(kMcr, 0x00);
   out(kLcr, 0xbf);
   out(kFcr, 0x00);
@@ -117,7 +117,7 @@ TEST_F(UartRegisters, SatisfyTheProbeOfALinuxDriver) {
   EXPECT_NE(in(kIir), 0x00) << "a zero here would be taken for a 16650's EFR";
   out(kLcr, 0x00);
   out(kFcr, 0x21);
-  EXPECT_EQ(in(kIir) & 0x20, 0x00) << "a set bit here would be taken for a 16750";
+  EXPECT_EQ(in(kIir)&0x20, 0x00) << "a set bit here would be taken for a 16750";
   out(kIer, 0x40);
   EXPECT_EQ(in(kIer), 0x00) << "a kept bit here would be taken for an XScale port";
 }
@@ -158,9 +158,9 @@ TEST_F(UartReceiver, ForgetsLoopedBytesWhenTheFifoIsReset) {
   out(kFcr, 0x01);
   out(kMcr, 0x10);
   out(kThr, 'x');
-  EXPECT_EQ(in(kLsr) & 0x01, 0x01);
+  EXPECT_EQ(in(kLsr)&0x01, 0x01);
   out(kFcr, 0x03);
-  EXPECT_EQ(in(kLsr) & 0x01, 0x00);
+  EXPECT_EQ(in(kLsr)&0x01, 0x00);
   EXPECT_EQ(in(kRbr), 0);
 }
 
@@ -169,24 +169,24 @@ TEST_F(UartReceiver, EmptiesTheFifoWhenTheFifosAreSwitched) {
   out(kMcr, 0x10);
   out(kThr, 'x');
   out(kFcr, 0x00);
-  EXPECT_EQ(in(kLsr) & 0x01, 0x00);
+  EXPECT_EQ(in(kLsr)&0x01, 0x00);
 }
 
 TEST_F(UartReceiver, IgnoresResetBitsThatComeWithoutTheEnableBit) {
   out(kMcr, 0x10);
   out(kThr, 'x');
   out(kFcr, 0x02);
-  EXPECT_EQ(in(kLsr) & 0x01, 0x01);
+  EXPECT_EQ(in(kLsr)&0x01, 0x01);
   EXPECT_EQ(in(kRbr), 'x');
 }
 
 TEST_F(UartReceiver, LetsTheHostsBytesArriveAfterAReset) {
   out(kFcr, 0x81);  // trigger level 8
   EXPECT_EQ(receive("input"), 5U);
-  EXPECT_EQ(in(kLsr) & 0x01, 0x01);
+  EXPECT_EQ(in(kLsr)&0x01, 0x01);
   EXPECT_EQ(in(kRbr), 'i');
   out(kFcr, 0x83);
-  EXPECT_EQ(in(kLsr) & 0x01, 0x00) << "the reset is visible once";
+  EXPECT_EQ(in(kLsr)&0x01, 0x00) << "the reset is visible once";
   EXPECT_EQ(read_all_polled(), "nput");
 }
 
@@ -194,7 +194,7 @@ TEST_F(UartReceiver, KeepsTheOrderWhenAResetMeetsAFullWire) {
   out(kFcr, 0xc1);
   const std::string text = numbered_text(Uart16550::kWireSize + 14);
   EXPECT_EQ(receive(text), Uart16550::kWireSize);
-  EXPECT_EQ(in(kLsr) & 0x01, 0x01);  // 14 bytes arrive and leave room for 14
+  EXPECT_EQ(in(kLsr)&0x01, 0x01);  // 14 bytes arrive and leave room for 14
   EXPECT_EQ(receive(text.substr(Uart16550::kWireSize)), 14U);
   out(kFcr, 0xc3);
   EXPECT_EQ(receive("!"), 0U) << "the wire is more than full";
@@ -223,15 +223,15 @@ TEST_F(UartLoopback, IsDeafToTheWire) {
 
 TEST_F(UartLoopback, ShowsEachModemControlAsItsLine) {
   out(kMcr, 0x10);
-  EXPECT_EQ(in(kMsr) & 0xf0, 0x00);
+  EXPECT_EQ(in(kMsr)&0xf0, 0x00);
   out(kMcr, 0x11);
-  EXPECT_EQ(in(kMsr) & 0xf0, 0x20) << "DTR is DSR";
+  EXPECT_EQ(in(kMsr)&0xf0, 0x20) << "DTR is DSR";
   out(kMcr, 0x12);
-  EXPECT_EQ(in(kMsr) & 0xf0, 0x10) << "RTS is CTS";
+  EXPECT_EQ(in(kMsr)&0xf0, 0x10) << "RTS is CTS";
   out(kMcr, 0x14);
-  EXPECT_EQ(in(kMsr) & 0xf0, 0x40) << "OUT1 is RI";
+  EXPECT_EQ(in(kMsr)&0xf0, 0x40) << "OUT1 is RI";
   out(kMcr, 0x18);
-  EXPECT_EQ(in(kMsr) & 0xf0, 0x80) << "OUT2 is DCD";
+  EXPECT_EQ(in(kMsr)&0xf0, 0x80) << "OUT2 is DCD";
 }
 
 TEST_F(UartLoopback, ReportsChangedLinesUntilTheyAreRead) {

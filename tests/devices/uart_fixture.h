@@ -43,7 +43,7 @@ class UartTest : public testing::Test {
   /// What a guest gets that reads while LSR says that there is something.
   [[nodiscard]] std::string read_all_polled() {
     std::string text;
-    while ((in(kLsr) & 0x01) != 0) {
+    while ((in(kLsr)&0x01) != 0) {
       text.push_back(static_cast<char>(in(kRbr)));
     }
     return text;

@@ -228,7 +228,7 @@ TEST_F(UartInterrupts, AndDataSurviveAnInputThreadBesideTheGuest) {
   });
   std::string got;
   while (got.size() < text.size()) {
-    if ((in(kIir) & 0x0f) != 0x01) {
+    if ((in(kIir)&0x0f) != 0x01) {
       got.push_back(static_cast<char>(in(kRbr)));
     } else {
       std::this_thread::yield();

@@ -66,7 +66,7 @@ class WithoutPermission : public ::testing::Test {
   static constexpr unsigned kNobody = 65534;
 
   void SetUp() override {
-    struct stat status{};
+    struct stat status {};
     if (geteuid() != 0) {
       GTEST_SKIP() << "only root can become a user without permission";
     }

@@ -139,9 +139,7 @@ TEST_F(ControlLoopTest, OffersWhatWasNotTakenAgainWhenWoken) {
 
 TEST_F(ControlLoopTest, EndsWhileNothingHappens) {
   const auto begin = steady_clock::now();
-  {
-    const auto loop = start({.deadline = begin + 1h, .period = 1h});
-  }
+  { const auto loop = start({.deadline = begin + 1h, .period = 1h}); }
   EXPECT_LT(steady_clock::now() - begin, 1min);
 }
 

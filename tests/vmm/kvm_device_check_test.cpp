@@ -125,7 +125,7 @@ class ForbiddenDevice {
       EXPECT_EQ(chown(path().c_str(), 0, 106), 0);
     }
     EXPECT_EQ(chmod(path().c_str(), mode), 0);
-    struct stat status{};
+    struct stat status {};
     EXPECT_EQ(stat(path().c_str(), &status), 0);
     root_.write("etc/group", fmt::format("root:x:0:\nkvm:x:{}:\n", status.st_gid));
     root_.write("etc/passwd", fmt::format("alice:x:{}:1::\nroot:x:0:0::\n", asking_user()));

@@ -87,30 +87,26 @@ TEST_F(RawTerminalTest, DoesNothingToAPipe) {
   ASSERT_EQ(pipe2(ends.data(), O_CLOEXEC), 0);
   const UniqueFd reader(ends[0]);
   const UniqueFd writer(ends[1]);
-  struct sigaction before{};
+  struct sigaction before {};
   sigaction(SIGCONT, nullptr, &before);
   const RawTerminal terminal(reader.get(), InterruptKey::kGuest);
   EXPECT_FALSE(terminal.is_terminal());
-  struct sigaction after{};
+  struct sigaction after {};
   sigaction(SIGCONT, nullptr, &after);
   EXPECT_EQ(before.sa_handler, after.sa_handler) << "not even to the signals";
 }
 
 TEST_F(RawTerminalTest, GivesTheSignalHandlersBack) {
-  struct sigaction before{};
+  struct sigaction before {};
   sigaction(SIGABRT, nullptr, &before);
-  {
-    const RawTerminal terminal(fd(), InterruptKey::kGuest);
-  }
-  struct sigaction after{};
+  { const RawTerminal terminal(fd(), InterruptKey::kGuest); }
+  struct sigaction after {};
   sigaction(SIGABRT, nullptr, &after);
   EXPECT_EQ(before.sa_handler, after.sa_handler);
 }
 
 TEST_F(RawTerminalTest, CanBeUsedAgain) {
-  {
-    const RawTerminal terminal(fd(), InterruptKey::kGuest);
-  }
+  { const RawTerminal terminal(fd(), InterruptKey::kGuest); }
   const RawTerminal terminal(fd(), InterruptKey::kGuest);
   EXPECT_TRUE(is_raw());
 }

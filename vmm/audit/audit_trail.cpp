@@ -84,7 +84,7 @@ Result<std::unique_ptr<AuditTrail>> AuditTrail::create(Options options) {
   if (!fd) {
     return failure(host_error(fmt::format("cannot open {} for the audit", options.path), errno));
   }
-  struct stat status{};
+  struct stat status {};
   const bool is_regular = fstat(fd.get(), &status) == 0 && S_ISREG(status.st_mode);
   // A pipe's reader may fall asleep; the run must be able to end all the same.
   if (!is_regular && fcntl(fd.get(), F_SETFL, O_WRONLY | O_NONBLOCK) != 0) {

@@ -37,7 +37,7 @@ PoolBacking backing_for(const GuestMemoryConfig& config) {
 
 /// True when the host has `size` bytes several times over.
 bool fits_easily(std::uint64_t size) {
-  struct sysinfo info{};
+  struct sysinfo info {};
   constexpr std::uint64_t kTimes = 2;
   return sysinfo(&info) == 0 &&
          size <= (std::uint64_t{info.freeram} + info.bufferram) * info.mem_unit / kTimes;

@@ -39,9 +39,7 @@ void RunGate::wait_until_open() {
 
 void RunGate::tell_of_leaving() {
   // With the lock held once, who closes the gate either has not looked yet or is waiting.
-  {
-    const std::lock_guard lock(mutex_);
-  }
+  { const std::lock_guard lock(mutex_); }
   changed_.notify_all();
 }
 

@@ -8,15 +8,12 @@ namespace nestling {
 namespace {
 
 constexpr std::array kDeviceWrites = {
-    std::byte{0xe6},
-    std::byte{0x80},  // again: out 0x80, al
-    std::byte{0xeb},
-    std::byte{0xfc},  // jmp again
+    std::byte{0xe6}, std::byte{0x80},  // again: out 0x80, al
+    std::byte{0xeb}, std::byte{0xfc},  // jmp again
 };
 constexpr std::array kHalts = {
-    std::byte{0xf4},  // again: hlt
-    std::byte{0xeb},
-    std::byte{0xfd},  // jmp again
+    std::byte{0xf4},                   // again: hlt
+    std::byte{0xeb}, std::byte{0xfd},  // jmp again
 };
 
 }  // namespace

@@ -16,7 +16,7 @@ enum class Port : std::uint16_t {};
 
 template <typename T>
 concept PortValue = std::same_as<T, std::uint8_t> || std::same_as<T, std::uint16_t> ||
-                    std::same_as<T, std::uint32_t>;
+    std::same_as<T, std::uint32_t>;
 
 template <PortValue T>
 [[nodiscard]] inline T in(Port port) {

@@ -219,9 +219,9 @@ TEST_F(UserfaultTest, LeavesSignalsToOtherThreads) {
   }
   // Held back here, it would go to any thread that takes it.
   static std::atomic<bool> was_taken = false;
-  struct sigaction action{};
+  struct sigaction action {};
   action.sa_handler = [](int /*signal*/) { was_taken = true; };
-  struct sigaction before{};
+  struct sigaction before {};
   ASSERT_EQ(sigaction(SIGTERM, &action, &before), 0);
   sigset_t held;
   sigemptyset(&held);
